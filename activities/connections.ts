@@ -1,0 +1,63 @@
+import type { clients, servers } from '../db/schema/index.js';
+import { failure, kindOf } from '../workflows/contract/failures.js';
+import type { StepContext } from '../workflows/contract/step.js';
+import type { Ssh, SshTarget } from './ssh/types.js';
+
+export type Server = typeof servers.$inferSelect;
+export type Client = typeof clients.$inferSelect;
+
+export interface OutputChunk {
+  job: string;
+  /** bytes of the job's output before this chunk */
+  offset: number;
+  text: string;
+}
+
+/** What the activities on servers need from the outside. Every `get` and `reveal` of something absent is `NotFound`. */
+export interface Connections {
+  servers: { get(id: number): Promise<Server> };
+  clients: { get(id: number): Promise<Client> };
+  secrets: { reveal(id: string): Promise<string> };
+  ssh: Ssh;
+  /** where the raw output of a step's remote commands goes */
+  output(step: StepContext): (chunk: OutputChunk) => Promise<void>;
+  /** addresses that may ask every client's health path; empty: the address that the host's sshd sees us from */
+  checkAddresses: readonly string[];
+}
+
+export function targetOf(server: Server): SshTarget {
+  return {
+    host: server.host,
+    port: server.sshPort,
+    user: server.sshUser,
+    hostKey: server.sshHostKey,
+    baseDir: server.baseDir,
+  };
+}
+
+/** `web-3 (10.0.0.3)`: how failures name a server. */
+export function nameOf(server: Server): string {
+  return `${server.name} (${server.host})`;
+}
+
+/** The secret's value, or undefined once it was erased. */
+export async function revealIfKept(
+  secrets: Connections['secrets'],
+  id: string | null,
+): Promise<string | undefined> {
+  if (id === null) return undefined;
+  try {
+    return await secrets.reveal(id);
+  } catch (error) {
+    if (kindOf(error) === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+/** Hosts are connected to by their pinned key only; a server without one was never confirmed. */
+export function requireHostKey(server: Server): Server {
+  if (server.sshHostKey !== null) return server;
+  throw failure('HostKeyMismatch', `server ${nameOf(server)} has no pinned host key`, {
+    hint: 'run check_host and store the fingerprint as ssh_host_key',
+  });
+}

@@ -1,0 +1,48 @@
+import ipaddr from 'ipaddr.js';
+import { and, eq, isNotNull } from 'drizzle-orm';
+import type { Tx } from '../../db/database.js';
+import { clients, type servers } from '../../db/schema/index.js';
+import { failure } from '../../workflows/contract/failures.js';
+
+type Server = typeof servers.$inferSelect;
+
+/** A /28 holds the gateway, the containers of one client and their one-off commands. */
+const CLIENT_PREFIX = 28;
+const CLIENT_SUBNET_SIZE = 2 ** (32 - CLIENT_PREFIX);
+
+/** The smallest free port and /28 of a server. Call it while the server's row is locked. */
+export async function takeAddresses(tx: Tx, server: Server): Promise<{ port: number; subnetIndex: number }> {
+  const rows = await tx
+    .select({ port: clients.port, subnetIndex: clients.subnetIndex })
+    .from(clients)
+    .where(and(eq(clients.serverId, server.id), isNotNull(clients.port)));
+  const port = smallestFree(server.portFrom, server.portTo, new Set(rows.map((row) => row.port)));
+  const last = subnetCount(server.clientPool) - 1;
+  const subnetIndex = smallestFree(0, last, new Set(rows.map((row) => row.subnetIndex)));
+  if (port !== undefined && subnetIndex !== undefined) return { port, subnetIndex };
+  throw failure(
+    'CapacityExceeded',
+    `server ${server.name} has no free ${port === undefined ? 'port' : 'network'} left`,
+    {
+      hint: 'widen port_range or client_pool of the server, or delete clients, then retry',
+    },
+  );
+}
+
+function smallestFree(first: number, last: number, taken: ReadonlySet<number | null>): number | undefined {
+  for (let candidate = first; candidate <= last; candidate += 1) if (!taken.has(candidate)) return candidate;
+  return undefined;
+}
+
+function subnetCount(pool: string): number {
+  const [, prefix] = ipaddr.IPv4.parseCIDR(pool);
+  return prefix > CLIENT_PREFIX ? 0 : 2 ** (CLIENT_PREFIX - prefix);
+}
+
+/** `10.213.0.16/28` for index 1 of `10.213.0.0/16`. */
+export function subnetAt(pool: string, index: number): string {
+  const base = ipaddr.IPv4.networkAddressFromCIDR(pool).toByteArray();
+  const start = base.reduce((number, byte) => number * 256 + byte, 0) + index * CLIENT_SUBNET_SIZE;
+  const bytes = [24, 16, 8, 0].map((shift) => Math.floor(start / 2 ** shift) % 256);
+  return `${bytes.join('.')}/${CLIENT_PREFIX}`;
+}

@@ -1,0 +1,185 @@
+import { CancelledFailure, type Context } from '@temporalio/activity';
+import type {
+  ActivityExecuteInput,
+  ActivityInboundCallsInterceptor,
+  ActivityInterceptorsFactory,
+  Next,
+} from '@temporalio/worker';
+import {
+  capText,
+  failure,
+  type FailureKind,
+  hintOf,
+  kindOf,
+  REACTIONS,
+} from '../../workflows/contract/failures.js';
+import type { StepError } from '../../workflows/contract/operation.js';
+import type { StepContext, StepRef } from '../../workflows/contract/step.js';
+import type { Attempt, StepRecords } from './step-records.js';
+
+/** A third of the heartbeat timeout of `workflows/operation/timing.ts`: two lost beats are survived. */
+const BEAT_EVERY_MS = 3_000;
+/** "anything else" of the failure table: a bug is tried three times, then a person looks. */
+const UNEXPECTED_ATTEMPTS = 3;
+
+export type FaultPoint = 'before' | 'after';
+
+export interface StepInterceptorOptions {
+  records: StepRecords;
+  redact(text: string): string;
+  /** automatic retries of one call end after this long, counted from its first failure */
+  retryWindowMs: number;
+  /** tests only: runs before the act's first effect and after its last one */
+  inject?: (point: FaultPoint, step: StepContext) => Promise<void>;
+  log: { warn(fields: object, message: string): void };
+}
+
+/**
+ * Around every step of every operation: the undo ledger before the first effect, the projection, heartbeats, bounds
+ * of automatic retries, redaction and caps of messages. Activities know none of it.
+ */
+export function createStepInterceptor(options: StepInterceptorOptions): ActivityInterceptorsFactory {
+  return (context) => ({
+    inbound: { execute: (input, next) => executeStep({ options, context, input, next }) },
+  });
+}
+
+interface Execution {
+  options: StepInterceptorOptions;
+  context: Context;
+  input: ActivityExecuteInput;
+  next: Next<ActivityInboundCallsInterceptor, 'execute'>;
+}
+
+async function executeStep({ options, context, input, next }: Execution): Promise<unknown> {
+  const ref = input.args[1];
+  if (!isStepRef(ref)) return next(input);
+  const { step, stop, said } = stepContext(context, ref);
+  const attempt: Attempt = { ref, attempt: step.attempt };
+  try {
+    await beforeEffects(() => options.records.begin(attempt));
+    await options.inject?.('before', step);
+    const result = await next({ ...input, args: [input.args[0], step] });
+    await options.inject?.('after', step);
+    const summary = said();
+    await beforeEffects(() =>
+      options.records.succeed(attempt, summary === null ? null : options.redact(summary)),
+    );
+    return result;
+  } catch (thrown) {
+    throw await failed({ options, context, attempt, thrown });
+  } finally {
+    stop();
+  }
+}
+
+/** Postgres away: the act waits for it, as long as it takes. */
+async function beforeEffects(write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (thrown) {
+    if (kindOf(thrown) !== 'Unexpected') throw thrown;
+    throw new RecordsAway(thrown);
+  }
+}
+
+class RecordsAway extends Error {
+  constructor(cause: unknown) {
+    super("Slipway's database does not answer", { cause });
+    this.name = 'RecordsAway';
+  }
+}
+
+interface Failed {
+  options: StepInterceptorOptions;
+  context: Context;
+  attempt: Attempt;
+  thrown: unknown;
+}
+
+/** The failure that Temporal gets: of a known kind, redacted and capped, retried as its kind and the time allow. */
+async function failed({ options, context, attempt, thrown }: Failed): Promise<Error> {
+  if (context.cancellationSignal.aborted) {
+    if (context.cancellationDetails?.cancelRequested === true) {
+      return thrown instanceof CancelledFailure ? thrown : new CancelledFailure('cancelled while it ran');
+    }
+    return failure(
+      'Unavailable',
+      'this attempt was given up (its worker stops, or it was lost); another takes over',
+    );
+  }
+  if (thrown instanceof RecordsAway) return failure('Unavailable', thrown.message);
+  const kind = kindOf(thrown);
+  const message = options.redact(thrown instanceof Error ? thrown.message : String(thrown));
+  if (kind === 'Unexpected')
+    options.log.warn({ err: thrown, step: attempt.ref.step }, 'unexpected failure of a step');
+  if (kind === 'OperationClosed') return failure(kind, message);
+  const hint = hintOf(thrown);
+  const error: StepError = {
+    kind,
+    message: capText(message),
+    ...(hint === undefined ? {} : { hint: options.redact(hint) }),
+  };
+  const mayRetry = isRetried({ kind, attempt, context });
+  const retryWindowMs = attempt.ref.phase === 'undo' ? Number.POSITIVE_INFINITY : options.retryWindowMs;
+  const retry = await options.records
+    .fail(attempt, error, mayRetry ? retryWindowMs : null)
+    .catch(() => mayRetry);
+  return asFailure({ error, thrown, retry });
+}
+
+function isRetried({
+  kind,
+  attempt,
+  context,
+}: {
+  kind: FailureKind;
+  attempt: Attempt;
+  context: Context;
+}): boolean {
+  if (attempt.ref.phase === 'undo') {
+    const last = attempt.attempt >= (context.info.retryPolicy?.maximumAttempts ?? Number.POSITIVE_INFINITY);
+    return !last && kind !== 'HostKeyMismatch' && kind !== 'Unauthorized';
+  }
+  if (kind === 'Unexpected') return attempt.attempt < UNEXPECTED_ATTEMPTS;
+  return REACTIONS[kind].retried;
+}
+
+function asFailure({ error, thrown, retry }: { error: StepError; thrown: unknown; retry: boolean }): Error {
+  const made = failure(error.kind, error.message, error.hint === undefined ? {} : { hint: error.hint });
+  const delay = (thrown as { nextRetryDelay?: unknown }).nextRetryDelay;
+  return Object.assign(made, {
+    nonRetryable: !retry,
+    ...(delay === undefined || delay === null ? {} : { nextRetryDelay: delay }),
+    ...(error.kind === 'Unexpected' && thrown instanceof Error ? { stack: thrown.stack } : {}),
+  });
+}
+
+function stepContext(context: Context, ref: StepRef) {
+  let details: unknown = context.info.heartbeatDetails;
+  let summary: string | null = null;
+  const beat = () => context.heartbeat(details);
+  const timer = setInterval(beat, BEAT_EVERY_MS);
+  beat();
+  const step: StepContext = {
+    ...ref,
+    attempt: context.info.attempt,
+    signal: context.cancellationSignal,
+    cancelRequested: () => context.cancellationDetails?.cancelRequested === true,
+    lastBeat: context.info.heartbeatDetails,
+    beat(newDetails) {
+      details = newDetails;
+      beat();
+    },
+    summarize(text) {
+      summary = capText(text, 200);
+    },
+  };
+  return { step, stop: () => clearInterval(timer), said: () => summary };
+}
+
+function isStepRef(value: unknown): value is StepRef {
+  return (
+    typeof value === 'object' && value !== null && 'operation' in value && 'seq' in value && 'phase' in value
+  );
+}

@@ -1,0 +1,29 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+import * as schema from './schema/index.js';
+
+export type Db = PostgresJsDatabase<typeof schema>;
+export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
+/** What a query runs on: the pool, or the transaction of its caller. */
+export type Queries = Db | Tx;
+
+export interface Database {
+  db: Db;
+  /** for LISTEN and for health */
+  sql: postgres.Sql;
+  close(): Promise<void>;
+}
+
+/**
+ * `url`: `postgres://user:password@host:port/database`. Statements give up after 5 s and connections after 3 s,
+ * so that a slow database answers 503 in time instead of piling up requests.
+ */
+export function openDatabase({ url, poolSize }: { url: string; poolSize: number }): Database {
+  const sql = postgres(url, {
+    max: poolSize,
+    connect_timeout: 3,
+    onnotice: () => undefined,
+    connection: { statement_timeout: 5_000, application_name: 'slipway' },
+  });
+  return { db: drizzle(sql, { schema }), sql, close: () => sql.end({ timeout: 5 }) };
+}

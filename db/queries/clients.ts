@@ -1,0 +1,171 @@
+import { and, asc, count, desc, eq, ilike, inArray, lt, ne, or, sql } from 'drizzle-orm';
+import type { Queries, Tx } from '../database.js';
+import {
+  backups,
+  billingTypes,
+  clients,
+  operations,
+  operationUndos,
+  servers,
+  type ClientStatus,
+} from '../schema/index.js';
+import { END_STATES } from '../../workflows/contract/operation.js';
+
+export type ClientRow = typeof clients.$inferSelect;
+export type NewClient = Omit<typeof clients.$inferInsert, 'id'>;
+
+/** A client with what its answer needs of its server. */
+export interface ClientWithServer {
+  client: ClientRow;
+  server: { domain: string; tls: 'auto' | 'off' };
+}
+
+const withServer = { client: clients, server: { domain: servers.domain, tls: servers.tls } };
+
+/** Deleted clients are kept for their log, and found by nobody. */
+export async function findClient(db: Queries, id: number): Promise<ClientWithServer | undefined> {
+  const [row] = await db
+    .select(withServer)
+    .from(clients)
+    .innerJoin(servers, eq(servers.id, clients.serverId))
+    .where(and(eq(clients.id, id), ne(clients.status, 'deleted')));
+  return row;
+}
+
+export async function lockClient(tx: Tx, id: number): Promise<ClientRow | undefined> {
+  const [row] = await tx
+    .select()
+    .from(clients)
+    .where(and(eq(clients.id, id), ne(clients.status, 'deleted')))
+    .for('update');
+  return row;
+}
+
+export interface ClientFilter {
+  serverId?: number | undefined;
+  status?: ClientStatus | undefined;
+  /** part of name, short name, subdomain or e-mail */
+  q?: string | undefined;
+  version?: string | undefined;
+  expiresBefore?: Date | undefined;
+  limit: number;
+  offset: number;
+}
+
+export async function listClients(db: Queries, filter: ClientFilter) {
+  const { serverId, status, q, version, expiresBefore, limit, offset } = filter;
+  const like = q === undefined ? '' : `%${q.replaceAll(/[\\%_]/g, '\\$&')}%`;
+  const where = and(
+    ne(clients.status, 'deleted'),
+    serverId === undefined ? undefined : eq(clients.serverId, serverId),
+    status === undefined ? undefined : eq(clients.status, status),
+    version === undefined ? undefined : eq(clients.versionTag, version),
+    expiresBefore === undefined ? undefined : lt(clients.licenseExpiresAt, expiresBefore),
+    q === undefined
+      ? undefined
+      : or(
+          ilike(clients.name, like),
+          ilike(clients.shortName, like),
+          ilike(clients.subdomain, like),
+          ilike(clients.email, like),
+        ),
+  );
+  const rows = await db
+    .select(withServer)
+    .from(clients)
+    .innerJoin(servers, eq(servers.id, clients.serverId))
+    .where(where)
+    .orderBy(asc(clients.id))
+    .limit(limit)
+    .offset(offset);
+  const [total] = await db.select({ total: count() }).from(clients).where(where);
+  return { rows, total: total?.total ?? 0 };
+}
+
+/** The new row, or undefined when the subdomain is taken. Waits for a transaction that is just taking it. */
+export async function insertClient(tx: Tx, client: NewClient): Promise<ClientRow | undefined> {
+  const [row] = await tx.insert(clients).values(client).onConflictDoNothing().returning();
+  return row;
+}
+
+export async function updateClient(db: Queries, id: number, changes: Partial<NewClient>): Promise<void> {
+  await db
+    .update(clients)
+    .set({ ...changes, updatedAt: new Date() })
+    .where(eq(clients.id, id));
+}
+
+export async function deleteClientRow(tx: Tx, id: number): Promise<void> {
+  await tx.delete(clients).where(eq(clients.id, id));
+}
+
+/** Whoever holds a subdomain now. */
+export async function findSubdomainHolder(db: Queries, subdomain: string): Promise<ClientRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(clients)
+    .where(and(eq(clients.subdomain, subdomain), sql`${clients.status} not in ('failed', 'deleted')`));
+  return row;
+}
+
+/**
+ * A create that ended before its first step, or outside of its workflow, left its row as `creating`: now it is
+ * `failed`, as every other create that came to nothing.
+ */
+export async function failAbandonedCreates(
+  tx: Tx,
+  which: { subdomain: string } | { id: number },
+): Promise<void> {
+  const chosen = 'id' in which ? eq(clients.id, which.id) : eq(clients.subdomain, which.subdomain);
+  await tx
+    .update(clients)
+    .set({ status: 'failed', updatedAt: new Date() })
+    .where(
+      and(
+        chosen,
+        eq(clients.status, 'creating'),
+        sql`exists (select 1 from ${operations} where ${operations.id} = ${clients.operationId}
+          and ${inArray(
+            operations.state,
+            END_STATES.filter((state) => !state.startsWith('succeeded')),
+          )})`,
+      ),
+    );
+}
+
+/** An ended operation of the subject that left something behind. */
+export async function findOpenUndos(db: Queries, subject: string): Promise<string | undefined> {
+  const [row] = await db
+    .select({ id: operations.id })
+    .from(operations)
+    .innerJoin(operationUndos, eq(operationUndos.operationId, operations.id))
+    .where(
+      and(
+        eq(operations.subject, subject),
+        inArray(operations.state, [...END_STATES]),
+        inArray(operationUndos.state, ['registered', 'failed']),
+      ),
+    )
+    .limit(1);
+  return row?.id;
+}
+
+export async function listBillingTypes(db: Queries) {
+  return db.select().from(billingTypes).orderBy(asc(billingTypes.position));
+}
+
+export async function listBackups(
+  db: Queries,
+  page: { clientId?: number | undefined; limit: number; offset: number },
+) {
+  const where = page.clientId === undefined ? undefined : eq(backups.clientId, page.clientId);
+  const rows = await db
+    .select()
+    .from(backups)
+    .where(where)
+    .orderBy(desc(backups.id))
+    .limit(page.limit)
+    .offset(page.offset);
+  const [total] = await db.select({ total: count() }).from(backups).where(where);
+  return { rows, total: total?.total ?? 0 };
+}

@@ -1,0 +1,108 @@
+import { sql } from 'drizzle-orm';
+import { boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import type { ClientNames } from '../../workflows/contract/clients.js';
+import { moment } from './columns.js';
+import { servers } from './servers.js';
+
+export type ClientStatus =
+  | 'creating'
+  | 'active'
+  | 'maintenance'
+  | 'expired'
+  | 'moving'
+  | 'deleting'
+  | 'deleted'
+  | 'failed';
+
+export const clients = pgTable(
+  'clients',
+  {
+    id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
+    serverId: integer('server_id')
+      .notNull()
+      .references(() => servers.id),
+    status: text('status').$type<ClientStatus>().notNull(),
+    kind: text('kind').$type<'client' | 'demo' | 'test'>().notNull().default('client'),
+    name: text('name').notNull(),
+    shortName: text('short_name').notNull().default(''),
+    adminF: text('admin_f').notNull().default(''),
+    adminI: text('admin_i').notNull().default(''),
+    adminO: text('admin_o').notNull().default(''),
+    adminLogin: text('admin_login').notNull(),
+    /** id in `secrets`; erased once the mail with it was accepted, or after 7 days */
+    adminPassword: text('admin_password'),
+    /** true when the caller gave the password, so that the client may be told it */
+    adminPasswordGiven: boolean('admin_password_given').notNull().default(false),
+    subdomain: text('subdomain').notNull(),
+    email: text('email').notNull(),
+    phone: text('phone').notNull().default(''),
+    city: text('city').notNull().default(''),
+    timezone: text('timezone').notNull().default('UTC'),
+    versionTag: text('version_tag').notNull(),
+    allowedIps: jsonb('allowed_ips').$type<string[]>().notNull().default([]),
+    config: text('config').notNull().default(''),
+    license: text('license').notNull().default(''),
+    licenseExpiresAt: moment('license_expires_at'),
+    billingType: text('billing_type')
+      .notNull()
+      .references(() => billingTypes.id),
+    /** taken by the create operation, given back by its undo or by delete */
+    port: integer('port'),
+    /** which /28 of the server's client pool */
+    subnetIndex: integer('subnet_index'),
+    names: jsonb('names').$type<ClientNames | null>(),
+    /** create operation: the client's things bear its mark */
+    operationId: text('operation_id'),
+    available: boolean('available'),
+    availableCheckedAt: moment('available_checked_at'),
+    availableSince: moment('available_since'),
+    availableError: text('available_error'),
+    users: integer('users'),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    updatedAt: moment('updated_at').notNull().defaultNow(),
+  },
+  (t) => [
+    uniqueIndex('clients_subdomain').on(t.subdomain).where(sql`${t.status} not in ('failed', 'deleted')`),
+    uniqueIndex('clients_port').on(t.serverId, t.port).where(sql`${t.port} is not null`),
+    uniqueIndex('clients_subnet').on(t.serverId, t.subnetIndex).where(sql`${t.subnetIndex} is not null`),
+    index('clients_server').on(t.serverId, t.id),
+    index('clients_status').on(t.status, t.id),
+  ],
+);
+
+export const billingTypes = pgTable('billing_types', {
+  id: text('id').primaryKey(),
+  title: text('title').notNull(),
+  position: integer('position').notNull(),
+});
+
+export type BackupKind = 'delete' | 'change';
+
+export const backups = pgTable('backups', {
+  id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
+  clientId: integer('client_id').notNull(),
+  serverId: integer('server_id').notNull(),
+  kind: text('kind').$type<BackupKind>().notNull(),
+  operationId: text('operation_id').notNull(),
+  /** directory on the server that holds the dump and the archive */
+  path: text('path').notNull(),
+  sizeBytes: integer('size_bytes'),
+  versionTag: text('version_tag').notNull(),
+  createdAt: moment('created_at').notNull().defaultNow(),
+  expiresAt: moment('expires_at').notNull(),
+});
+
+export type MailState = 'sending' | 'sent' | 'failed' | 'maybe_sent';
+
+/** Write-ahead row per effect key: a mail goes out once per cause, over retries and outages. */
+export const mails = pgTable('mails', {
+  effectKey: text('effect_key').primaryKey(),
+  clientId: integer('client_id'),
+  template: text('template').notNull(),
+  recipient: text('recipient').notNull(),
+  state: text('state').$type<MailState>().notNull(),
+  messageId: text('message_id').notNull(),
+  error: text('error'),
+  createdAt: moment('created_at').notNull().defaultNow(),
+  finishedAt: moment('finished_at'),
+});

@@ -1,0 +1,4 @@
+export * from './access.js';
+export * from './clients.js';
+export * from './operations.js';
+export * from './servers.js';

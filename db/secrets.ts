@@ -1,0 +1,113 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { and, eq } from 'drizzle-orm';
+import { ulid } from 'ulid';
+import type { Queries } from './database.js';
+import { secrets } from './schema/index.js';
+
+/** 12 bytes is the nonce size that GCM is specified for; the tag is node's default 16 bytes, kept at the end. */
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+export interface SecretKeys {
+  current: string;
+  keys: ReadonlyMap<string, Buffer>;
+}
+
+/**
+ * `SECRET_KEY`: one passphrase, or `id:passphrase,id:passphrase` where the first encrypts and the others still
+ * decrypt (rotation). Keys are SHA-256 of the passphrase.
+ */
+export function parseSecretKeys(text: string): SecretKeys {
+  const entries = text.split(',').map((part): [string, Buffer] => {
+    const colon = part.indexOf(':');
+    const id = colon > 0 ? part.slice(0, colon).trim() : 'k1';
+    return [
+      id,
+      createHash('sha256')
+        .update(colon > 0 ? part.slice(colon + 1) : part)
+        .digest(),
+    ];
+  });
+  const first = entries[0];
+  if (first === undefined || text === '') throw new Error('SECRET_KEY is empty');
+  return { current: first[0], keys: new Map(entries) };
+}
+
+export interface SecretPlace {
+  /** table and row, such as `clients/42` */
+  owner: string;
+  name: string;
+}
+
+export type Secrets = ReturnType<typeof createSecrets>;
+
+/** Stores secrets encrypted and hands out ids; values leave only through `reveal`. */
+export function createSecrets(secretKeys: SecretKeys) {
+  const known = new Set<string>();
+
+  const keyFor = (id: string): Buffer => {
+    const key = secretKeys.keys.get(id);
+    if (key === undefined) throw new Error(`secret key "${id}" is not in SECRET_KEY`);
+    return key;
+  };
+
+  return {
+    /** Answers the new secret's id. */
+    async store(
+      db: Queries,
+      place: SecretPlace,
+      value: string,
+      expiresAt: Date | null = null,
+    ): Promise<string> {
+      const id = ulid();
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', keyFor(secretKeys.current), nonce);
+      cipher.setAAD(additionalData(id, place));
+      const ciphertext = Buffer.concat([cipher.update(value, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+      await db
+        .insert(secrets)
+        .values({ id, ...place, keyId: secretKeys.current, nonce, ciphertext, expiresAt });
+      known.add(value);
+      return id;
+    },
+
+    /** The value, or undefined when the secret was erased. Throws when it was tampered with or its key is gone. */
+    async reveal(db: Queries, id: string): Promise<string | undefined> {
+      const [row] = await db.select().from(secrets).where(eq(secrets.id, id));
+      if (row === undefined) return undefined;
+      const sealed = Buffer.from(row.ciphertext);
+      const decipher = createDecipheriv('aes-256-gcm', keyFor(row.keyId), Buffer.from(row.nonce));
+      decipher.setAAD(additionalData(id, row));
+      decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
+      const value = Buffer.concat([
+        decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES)),
+        decipher.final(),
+      ]).toString('utf8');
+      known.add(value);
+      return value;
+    },
+
+    async erase(db: Queries, id: string): Promise<void> {
+      await db.delete(secrets).where(eq(secrets.id, id));
+    },
+
+    async eraseAllOf(db: Queries, owner: string, name?: string): Promise<void> {
+      await db
+        .delete(secrets)
+        .where(
+          name === undefined
+            ? eq(secrets.owner, owner)
+            : and(eq(secrets.owner, owner), eq(secrets.name, name)),
+        );
+    },
+
+    /** Values that this process has seen: what redaction looks for. */
+    valuesInUse(): ReadonlySet<string> {
+      return known;
+    },
+  };
+}
+
+function additionalData(id: string, place: SecretPlace): Buffer {
+  return Buffer.from(`${place.owner}\0${place.name}\0${id}`);
+}

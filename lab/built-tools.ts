@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Log, toolsDir } from './config.js';
+import { run } from './run.js';
+
+/** Server 1.29; newer module versions carry `replace` lines, which `go install` refuses. */
+const TEMPORAL_VERSION = '1.5.1';
+/** The last v2 that Docker 20.10 (Debian 12) still serves. */
+const COMPOSE_VERSION = '2.40.3';
+/** Generous for 70 MB on a slow line, short beside the three minutes of the build that follows. */
+const DOWNLOAD_MS = 60_000;
+
+/** Path of the `temporal` command: PATH, cache, the SDK's download, or built by Go. */
+export async function ensureTemporal(log: Log): Promise<string> {
+  const onPath = findOnPath('temporal');
+  if (onPath) return onPath;
+  return ensureBuilt('temporal', TEMPORAL_VERSION, async (dir) => {
+    if (await downloadTemporal(dir, log)) return;
+    const module = `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_VERSION}`;
+    await go(['install', module], { GOBIN: dir, CGO_ENABLED: '0' }, log);
+  });
+}
+
+/** Path of compose v2 as a docker CLI plugin, built by Go. */
+export async function ensureCompose(log: Log): Promise<string> {
+  return ensureBuilt('docker-compose', COMPOSE_VERSION, async (dir) => {
+    const module = 'github.com/docker/compose/v2';
+    const { stdout } = await run(findGo(), ['mod', 'download', '-json', `${module}@v${COMPOSE_VERSION}`]);
+    const source = (JSON.parse(stdout) as { Dir: string }).Dir;
+    // `go install` refuses its go.mod for an `exclude`; built as the main module it is fine.
+    const version = `-s -w -X ${module}/internal.Version=v${COMPOSE_VERSION}`;
+    const build = ['build', '-C', source, '-trimpath', '-ldflags', version];
+    await go([...build, '-o', join(dir, 'docker-compose'), './cmd'], { CGO_ENABLED: '0' }, log);
+  });
+}
+
+/** Builds into a directory beside and renames, so that a half-made tool is never found. */
+async function ensureBuilt(
+  name: string,
+  version: string,
+  build: (dir: string) => Promise<void>,
+): Promise<string> {
+  const dir = join(toolsDir, `${name}-${version}`);
+  const file = join(dir, name);
+  if (existsSync(file)) return file;
+  await mkdir(toolsDir, { recursive: true });
+  const beside = await mkdtemp(join(toolsDir, `.${name}-`));
+  try {
+    await build(beside);
+    await chmod(beside, 0o755);
+    await rm(dir, { recursive: true, force: true });
+    await rename(beside, dir);
+  } finally {
+    await rm(beside, { recursive: true, force: true });
+  }
+  return file;
+}
+
+async function go(args: string[], env: NodeJS.ProcessEnv, log: Log): Promise<void> {
+  const began = performance.now();
+  const seconds = () => Math.round((performance.now() - began) / 1000);
+  const what = args.at(0) === 'install' ? args.at(-1) : args[args.indexOf('-C') + 1];
+  log(`building ${what} with Go, a few minutes the first time`);
+  const ticks = setInterval(() => log(`  still building (${seconds()} s)`), 15_000);
+  try {
+    await run(findGo(), args, { env: { ...process.env, GOFLAGS: '-buildvcs=false', GOWORK: 'off', ...env } });
+  } finally {
+    clearInterval(ticks);
+  }
+  log(`  built in ${seconds()} s`);
+}
+
+function findGo(): string {
+  const found = findOnPath('go') ?? ['/usr/local/go/bin/go', '/usr/lib/go/bin/go'].find(existsSync);
+  if (!found) throw new Error('Go 1.24 or newer is needed to build a tool of the lab, and is not on PATH');
+  return found;
+}
+
+/** In a process of its own, because the SDK's download cannot be cancelled. */
+async function downloadTemporal(dir: string, log: Log): Promise<boolean> {
+  log(`fetching temporal ${TEMPORAL_VERSION} as the SDK does`);
+  const script = fileURLToPath(new URL('./fetch-temporal.ts', import.meta.url));
+  const scratch = join(dir, 'fetched');
+  await mkdir(scratch);
+  const args = ['--import', 'tsx', script, scratch, `v${TEMPORAL_VERSION}`];
+  const { code } = await run(process.execPath, args, {
+    check: false,
+    timeout: DOWNLOAD_MS,
+    killSignal: 'SIGKILL',
+  });
+  const [file] = code === 0 ? await readdir(scratch) : [];
+  if (file) {
+    await chmod(join(scratch, file), 0o755);
+    await rename(join(scratch, file), join(dir, 'temporal'));
+  } else {
+    log('  not reachable from here');
+  }
+  await rm(scratch, { recursive: true, force: true });
+  return file !== undefined;
+}
+
+function findOnPath(name: string): string | undefined {
+  const places = (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, name));
+  return places.find((file) => existsSync(file));
+}

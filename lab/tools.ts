@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ensureCompose, ensureTemporal } from './built-tools.js';
+import { labDir, type Log, toolsDir } from './config.js';
+import { withLock } from './lock.js';
+import { ensurePackages } from './packages.js';
+import { run } from './run.js';
+
+export type Need = 'temporal' | 'hosts';
+
+export interface Tools {
+  /** path of the `temporal` command */
+  temporal: string;
+  /** path of compose v2, a docker CLI plugin */
+  composePlugin: string;
+}
+
+type ToolsFor<N extends Need> = ('temporal' extends N ? Pick<Tools, 'temporal'> : unknown) &
+  ('hosts' extends N ? Pick<Tools, 'composePlugin'> : unknown);
+
+/** Installs and builds what is missing; quick when nothing is, safe to run twice and at the same time. */
+export async function ensureTools<N extends Need>({
+  log,
+  need,
+}: {
+  log: Log;
+  need: N[];
+}): Promise<ToolsFor<N>> {
+  const hosts = need.includes('hosts' as N);
+  const temporal = need.includes('temporal' as N);
+  if (hosts) {
+    const available = await labAvailability();
+    if (!available.ok) throw new Error(`no lab hosts on this machine: ${available.reason}`);
+  }
+  const tools = await withLock(join(toolsDir, 'lock'), async () => {
+    if (hosts) await ensurePackages(log);
+    return {
+      ...(temporal ? { temporal: await ensureTemporal(log) } : {}),
+      ...(hosts ? { composePlugin: await ensureCompose(log) } : {}),
+    };
+  });
+  return tools as ToolsFor<N>;
+}
+
+export type Availability = { ok: true } | { ok: false; reason: string };
+
+/** What the kernel calls an overlay in statfs; one cannot be the upper layer of another. */
+const OVERLAYFS_MAGIC = 0x794c7630;
+
+/** Whether lab hosts can run here; the reason is one line for a person. */
+export async function labAvailability(): Promise<Availability> {
+  const no = (reason: string): Availability => ({ ok: false, reason });
+  if (process.platform !== 'linux') return no(`lab hosts need Linux, this is ${process.platform}`);
+  if (process.getuid?.() !== 0) return no('lab hosts need root');
+  if (!existsSync('/usr/bin/apt-get'))
+    return no('lab hosts are made of Debian packages, and there is no apt-get');
+  const filesystems = await readFile('/proc/filesystems', 'utf8');
+  if (!/\boverlay\b/.test(filesystems)) return no('the kernel has no overlay file system');
+  await mkdir(labDir, { recursive: true });
+  if ((await statfs(labDir)).type === OVERLAYFS_MAGIC)
+    return no(`${labDir} is on an overlay itself (a container?)`);
+  const namespaces = ['--net', '--mount', '--pid', '--uts', '--ipc', '--fork', 'true'];
+  const tried = await run('unshare', namespaces, { check: false });
+  if (tried.code !== 0) return no(`namespaces are not allowed here: ${tried.stderr.trim()}`);
+  return { ok: true };
+}

@@ -1,0 +1,160 @@
+import { randomInt } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { sql } from 'drizzle-orm';
+import { pino } from 'pino';
+import { createApp } from '../../api/app.js';
+import { ensureFirstAdmin } from '../../api/auth/first-admin.js';
+import type { AppSettings } from '../../api/deps.js';
+import { createLogger } from '../../api/logger.js';
+import { createDigest } from '../../api/operations/digest.js';
+import { createTemporal } from '../../api/temporal.js';
+import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
+import { startTemporal } from '../../lab/temporal.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
+import { testPostgres } from '../support/postgres.js';
+import { createStandInActivities } from './stand-in-activities.js';
+
+Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
+
+export const ADMIN = { login: 'admin', password: 'a long test password' };
+
+export type Harness = Awaited<ReturnType<typeof openHarness>>;
+
+interface HarnessOptions {
+  settings?: Partial<AppSettings>;
+  /** `none`: nothing answers at Temporal's address; `server`: no worker; `worker`: with one that stands in */
+  temporal: 'none' | 'server' | 'worker';
+}
+
+/** The app in process, on a real Postgres and, where asked for, a real Temporal with a stand-in worker. */
+export async function openHarness({ settings = {}, temporal: wanted }: HarnessOptions) {
+  const closers: (() => Promise<unknown>)[] = [];
+  const store = await testPostgres();
+  closers.push(store.close);
+  const { db } = store.database;
+  // subjects are workflow ids: other test files share the Temporal server
+  const firstId = randomInt(1, 1_000_000) * 1_000;
+  for (const table of ['clients', 'servers']) {
+    await db.execute(sql.raw(`alter table ${table} alter column id restart with ${firstId}`));
+  }
+  const address = wanted === 'none' ? '127.0.0.1:1' : await temporalAddress(closers);
+  const taskQueue = `api-${firstId}`;
+  const temporal = createTemporal({ address, namespace: 'default', taskQueue, tls: false });
+  closers.push(temporal.close);
+  if (wanted === 'worker') closers.push(await startWorker({ address, taskQueue, db }));
+  const secrets = createSecrets(parseSecretKeys('test key of sufficient length'));
+  const log: string[] = [];
+  const router = createApp({
+    settings: {
+      adminAddresses: [],
+      trustedProxies: [],
+      panelOrigins: [],
+      sshTofu: true,
+      product: 'sample',
+      products: ['sample'],
+      backupKeepDays: 30,
+      ...settings,
+    },
+    database: store.database,
+    secrets,
+    temporal,
+    digest: createDigest('test key of sufficient length'),
+    logger: createLogger({
+      level: 'info',
+      secretsInUse: secrets.valuesInUse,
+      destination: { write: (line: string) => void log.push(line) },
+    }),
+    sshPublicKey: async () => 'ssh-ed25519 AAAA test',
+  });
+  await ensureFirstAdmin({ db, ...ADMIN, dataDir: tmpdir() });
+  const call = async (method: string, path: string, init: CallOptions = {}) => {
+    const { as = ADMIN, headers = {}, json, form, from = '192.0.2.1', ...rest } = init;
+    const given = new Headers(headers);
+    if (as !== null) given.set('authorization', basic(as));
+    let body = rest.body;
+    if (json !== undefined) {
+      given.set('content-type', 'application/json');
+      body = JSON.stringify(json);
+    }
+    if (form !== undefined) body = formOf(form);
+    const request = { method, headers: given, ...(body === undefined ? {} : { body }) };
+    return router.hono.request(path, request, { incoming: { socket: { remoteAddress: from } } });
+  };
+  return {
+    ...{ db, store, secrets, temporal, router, log, call, address, taskQueue },
+    async close() {
+      for (const close of closers.reverse()) await close();
+    },
+  };
+}
+
+export interface CallOptions {
+  as?: { login: string; password: string } | null;
+  headers?: Record<string, string>;
+  json?: unknown;
+  form?: Record<string, string>;
+  body?: string | FormData | Uint8Array;
+  /** address of the peer */
+  from?: string;
+}
+
+export function basic({ login, password }: { login: string; password: string }): string {
+  return `Basic ${Buffer.from(`${login}:${password}`).toString('base64')}`;
+}
+
+export function formOf(fields: Record<string, string>): FormData {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.set(name, value);
+  return form;
+}
+
+async function temporalAddress(closers: (() => Promise<unknown>)[]): Promise<string> {
+  const shared = process.env['SLIPWAY_TEST_TEMPORAL'];
+  if (shared !== undefined) return shared;
+  const dir = await mkdtemp(join(tmpdir(), 'slipway-temporal-'));
+  const server = await startTemporal({ dir, log: () => undefined, searchAttributes: Object.keys(SEARCH_ATTRIBUTES) });
+  closers.push(async () => {
+    await server.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+  return server.address;
+}
+
+interface StartWorker {
+  address: string;
+  taskQueue: string;
+  db: Parameters<typeof createStandInActivities>[0];
+}
+
+async function startWorker({ address, taskQueue, db }: StartWorker): Promise<() => Promise<void>> {
+  const connection = await NativeConnection.connect({ address });
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    workflowsPath: new URL('./workflows.ts', import.meta.url).pathname,
+    activities: createStandInActivities(db),
+  });
+  const running = worker.run();
+  return async () => {
+    worker.shutdown();
+    await running;
+    await connection.close();
+  };
+}
+
+export async function pollUntil<T>(look: () => Promise<T | undefined | false>, deadlineMs = 8_000): Promise<T> {
+  const until = Date.now() + deadlineMs;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found as T;
+    if (Date.now() > until) throw new Error(`not within ${deadlineMs} ms: ${look.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
+export const silentLogger = pino({ level: 'silent' });
+export { Ajv2020 };

@@ -1,0 +1,72 @@
+import { condition, defineQuery, defineSignal, proxyActivities, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
+import { ADMIN_PASSWORD_SIGNAL } from '../../workflows/contract/clients.js';
+import type { OperationInput } from '../../workflows/contract/operation.js';
+import type { ProbeInput, ProbeResults } from '../../workflows/contract/servers.js';
+import type { DecisionPayload } from '../../workflows/contract/signals.js';
+import type { StandInActivities } from './stand-in-activities.js';
+
+const { begin, decided, finish } = proxyActivities<StandInActivities>({ startToCloseTimeout: '10s' });
+
+/** Stands in for every operation: claims its row, takes signals, ends when it is told to. */
+async function standIn(input: OperationInput<unknown>): Promise<void> {
+  const id = input.operation?.id ?? '';
+  const passwords: unknown[] = [];
+  let done = false;
+  const pending: { action: string; payload: DecisionPayload }[] = [];
+  setHandler(defineQuery('passwords'), () => passwords);
+  setHandler(defineQuery('view'), () => ({ id, title: 'asked just now', subject: workflowInfo().workflowId }));
+  setHandler(defineSignal<[unknown]>(ADMIN_PASSWORD_SIGNAL), (payload) => void passwords.push(payload));
+  setHandler(defineSignal('finish'), () => {
+    done = true;
+  });
+  for (const action of ['retry', 'skip', 'rollback']) {
+    setHandler(defineSignal<[DecisionPayload]>(action), (payload) => void pending.push({ action, payload }));
+  }
+  await begin(id, workflowInfo().runId);
+  while (!done) {
+    await condition(() => done || pending.length > 0);
+    const next = pending.shift();
+    if (next !== undefined) await decided(id, next.action, next.payload);
+  }
+  await finish(id);
+  // between the recorded end and the free subject
+  await sleep(300);
+}
+
+export { standIn as createClient, standIn as deleteClient, standIn as setAdminPassword };
+
+const READ_AT = '2031-01-31T12:00:00.000Z';
+
+/** Answers by the host's name: `dead` never, everything else at once. */
+export async function probe({ kind, target }: ProbeInput): Promise<ProbeResults[typeof kind]> {
+  if (target?.host.startsWith('dead')) await sleep('1 hour');
+  if (kind === 'images') {
+    return {
+      readAt: READ_AT,
+      images: [{ tag: '1.3-master', id: 'sha256:1', sizeBytes: 5, createdAt: READ_AT, branch: 'master', commit: '0f3' }],
+    };
+  }
+  if (kind === 'load') {
+    return {
+      readAt: READ_AT,
+      loadAverage: [0.1, 0.2, 0.3],
+      cpus: 4,
+      memoryTotalBytes: 8,
+      memoryAvailableBytes: 4,
+      diskTotalBytes: 100,
+      diskFreeBytes: 50,
+      dockerVersion: '27.3.1',
+      containersRunning: 1,
+      containersTotal: 2,
+      images: 3,
+      uptimeSeconds: 60,
+    };
+  }
+  const hidden = target?.host.startsWith('keyless') ?? false;
+  return {
+    readAt: READ_AT,
+    reachable: !hidden,
+    hostKey: hidden ? null : `SHA256:${'a'.repeat(43)}`,
+    lines: [{ key: 'git', ok: true, level: 'ok', found: '2.39', need: 'git', fix: '' }],
+  };
+}

@@ -1,0 +1,62 @@
+import * as fc from 'fast-check';
+
+/** Values that have broken renderers somewhere before. */
+export const HOSTILE = [
+  '',
+  ' ',
+  ' leading and trailing ',
+  '$(touch /tmp/x)',
+  '`touch /tmp/x`',
+  '${HOME}',
+  '${HOME:-x}',
+  '$HOME',
+  '$$',
+  '$',
+  '\\$',
+  '#',
+  'a # b',
+  'a#b',
+  "it's",
+  "'",
+  '"',
+  '\\"',
+  '\\',
+  'a\\',
+  'C:\\new\\table',
+  '\\n',
+  'two\nlines',
+  'return\rfeed\r\n',
+  '\ttab\t',
+  '="',
+  'x="y" z="',
+  'KEY=value',
+  '../../etc/passwd',
+  '-rf',
+  '--flag=x',
+  'null',
+  'yes',
+  '0x1f',
+  '1e3',
+  '12:30',
+  '%s%n',
+  '; listen 1;',
+  '} server {',
+  '!ruby/object',
+  '*alias &anchor',
+  'مختبر الأمل',
+  'Лаборатория «Здоровье»',
+  '🧪👩‍🔬',
+  '\u0085\u00a0\u2028\u2029',
+  '\ufeffbom',
+  '\u0001\u001b[31m\u007f',
+  'x'.repeat(5000),
+];
+
+/** Hostile texts, all that can be written into a file: without NUL, which only the refusing tests want. */
+export const hostileText: fc.Arbitrary<string> = fc
+  .oneof(
+    fc.constantFrom(...HOSTILE),
+    fc.string({ unit: fc.constantFrom(...'$"\'\\#{}();:=-`%&*!|> \t\n\raé日'), maxLength: 30 }),
+    fc.string({ unit: 'binary', maxLength: 30 }),
+  )
+  .map((text) => text.replaceAll('\0', ''));

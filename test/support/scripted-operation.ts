@@ -1,0 +1,81 @@
+import { failure } from '../../workflows/contract/failures.js';
+import type { OperationInput } from '../../workflows/contract/operation.js';
+import type { StepContext } from '../../workflows/contract/step.js';
+import { acts } from '../../workflows/operation/acts.js';
+import { type Operation, runOperation } from '../../workflows/operation/operation.js';
+
+export interface ScriptedStep {
+  key: string;
+  undo?: boolean;
+  onFail?: 'warn';
+  skippable?: boolean;
+  editable?: { fields: string[]; from?: string };
+  /** the steps of this body run while the dangerous state `key` is entered */
+  during?: ScriptedStep[];
+  commitBefore?: boolean;
+  /** milliseconds of work */
+  takesMs?: number;
+}
+
+export interface ScriptedParams {
+  subject: string;
+  steps: ScriptedStep[];
+  value?: string;
+}
+
+export interface WorldActivities {
+  make(input: { key: string; value: string; takesMs: number }, step: StepContext): Promise<string>;
+  unmake(input: { key: string }, step: StepContext): Promise<void>;
+}
+
+const world = acts<WorldActivities>();
+
+/** A test operation whose story is data: each step makes a thing in a small world, each undo removes it. */
+export async function scripted(input: OperationInput<ScriptedParams>): Promise<string[]> {
+  const definition = {
+    kind: 'scripted',
+    subject: (params: ScriptedParams) => params.subject,
+    title: () => 'Scripted',
+    validate(params: ScriptedParams) {
+      if (!Array.isArray(params.steps)) throw failure('InvalidInput', '"steps" must be a list');
+    },
+  };
+  return runOperation(definition, input, (op) => tell(op, op.params.steps));
+}
+
+async function tell(op: Operation<ScriptedParams>, steps: ScriptedStep[]): Promise<string[]> {
+  const results: string[] = [];
+  for (const step of steps) {
+    if (step.commitBefore === true) op.commit();
+    if (step.during === undefined) {
+      results.push(await one(op, step));
+      continue;
+    }
+    const { key, during } = step;
+    await op.during(
+      key,
+      {
+        title: key,
+        enter: world.make({ key, value: 'entered', takesMs: 0 }),
+        leave: world.unmake({ key }),
+        leaveTitle: `leave ${key}`,
+      },
+      async () => {
+        results.push(...(await tell(op, during)));
+      },
+    );
+  }
+  return results;
+}
+
+function one(op: Operation<ScriptedParams>, step: ScriptedStep): Promise<string> {
+  const { key, onFail, skippable, editable, takesMs = 0 } = step;
+  return op.step(key, {
+    title: key,
+    do: world.make({ key, value: op.params.value ?? 'made', takesMs }),
+    ...(step.undo === false ? {} : { undo: world.unmake({ key }) }),
+    ...(onFail === undefined ? {} : { onFail }),
+    ...(skippable === undefined ? {} : { skippable }),
+    ...(editable === undefined ? {} : { editable }),
+  });
+}

@@ -1,0 +1,221 @@
+import { randomBytes } from 'node:crypto';
+import { eq } from 'drizzle-orm';
+import type { WorkflowHandle } from '@temporalio/client';
+import { ulid } from 'ulid';
+import type { StepInterceptorOptions } from '../../activities/records/step-interceptor.js';
+import { operations, operationEvents, operationSteps, operationUndos } from '../../db/schema/index.js';
+import { pollUntil } from '../../lab/poll.js';
+import { DEFAULT_LIMITS } from '../../worker/limits.js';
+import { createWorker } from '../../worker/worker.js';
+import { type FailureKind, failure } from '../../workflows/contract/failures.js';
+import type { OperationLimits, OperationRequest, OperationView } from '../../workflows/contract/operation.js';
+import type { StepContext } from '../../workflows/contract/step.js';
+import type { ScriptedParams, ScriptedStep, WorldActivities } from './scripted-operation.js';
+import { openServices, type Services, testBundle } from './services.js';
+
+/** What scripted operations make: things by operation and key, and the order of everything that happened. */
+export interface World {
+  things: Map<string, string>;
+  log: string[];
+}
+
+export type Fault = (step: StepContext) => Promise<void> | void;
+
+export interface ScriptedSystem extends Services {
+  world: World;
+  start(steps: ScriptedStep[], options?: StartOptions): Promise<ScriptedRun>;
+  stopWorker(): Promise<void>;
+  startWorker(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** before (`do:key`), within (`in:key`) or after (`done:key`) the effect of a step, or before an undo (`undo:key`) */
+  faults?: Record<string, Fault>;
+  request?: Partial<OperationRequest>;
+  value?: string;
+  subject?: string;
+}
+
+export interface ScriptedRun {
+  id: string;
+  subject: string;
+  handle: WorkflowHandle;
+  view(): Promise<OperationView>;
+  row(): Promise<typeof operations.$inferSelect | undefined>;
+  until(what: string, test: (view: OperationView) => boolean): Promise<OperationView>;
+  /** the row's state once the operation has ended */
+  ended(): Promise<typeof operations.$inferSelect>;
+  lines(): Promise<string[]>;
+  undos(): Promise<(typeof operationUndos.$inferSelect)[]>;
+  steps(): Promise<(typeof operationSteps.$inferSelect)[]>;
+  /** things of this operation that are there now */
+  things(): string[];
+}
+
+/** A worker whose activities act on a small world in memory, with faults injected through the one interceptor. */
+export async function openScriptedSystem(limits: Partial<OperationLimits> = {}): Promise<ScriptedSystem> {
+  const services = await openServices();
+  const workflowBundle = await testBundle();
+  const taskQueue = `test-${randomBytes(4).toString('hex')}`;
+  const world: World = { things: new Map(), log: [] };
+  const faults = new Map<string, Fault>();
+  let running: { stop(): Promise<void> } | undefined;
+
+  async function startWorker(): Promise<void> {
+    const worker = await createWorker({
+      connection: services.native,
+      namespace: 'default',
+      taskQueue,
+      workflowBundle,
+      db: services.database.db,
+      secrets: { valuesInUse: () => new Set() },
+      limits: { ...DEFAULT_LIMITS, undoAttempts: 3, ...limits },
+      retryWindowMs: 1_500,
+      edits: {
+        scripted: (params, input) =>
+          Promise.resolve(
+            input['value'] === 'bad'
+              ? { ok: false, message: 'bad is not a value' }
+              : { ok: true, params: { ...(params as object), ...input } },
+          ),
+      },
+      activities: worldActivities(world, faults),
+      log: { warn: () => undefined },
+      inject: injector(faults),
+    });
+    const done = worker.run();
+    running = {
+      async stop() {
+        worker.shutdown();
+        await done;
+      },
+    };
+  }
+
+  async function stopWorker(): Promise<void> {
+    await running?.stop();
+    running = undefined;
+  }
+
+  await startWorker();
+  return {
+    ...services,
+    world,
+    startWorker,
+    stopWorker,
+    start: (steps, options = {}) => startRun({ services, world, faults, taskQueue, steps, options }),
+    async close() {
+      await stopWorker();
+      await services.close();
+    },
+  };
+}
+
+function worldActivities(world: World, faults: Map<string, Fault>): WorldActivities {
+  return {
+    async make({ key, value, takesMs }, step) {
+      world.log.push(`make ${step.operation} ${key}`);
+      world.things.set(`${step.operation}/${key}`, value);
+      await faults.get(`${step.operation} in:${key}`)?.(step);
+      const end = Date.now() + takesMs;
+      await pollUntil({
+        what: 'work',
+        deadlineMs: takesMs + 60_000,
+        probe: () => (Date.now() >= end ? true : undefined),
+      });
+      world.log.push(`made ${step.operation} ${key}`);
+      return value;
+    },
+    async unmake({ key }, step) {
+      await faults.get(`${step.operation} undo:${key}`)?.(step);
+      world.log.push(`unmake ${step.operation} ${key}`);
+      world.things.delete(`${step.operation}/${key}`);
+    },
+  };
+}
+
+function injector(faults: Map<string, Fault>): NonNullable<StepInterceptorOptions['inject']> {
+  return async (point, step) => {
+    if (step.phase === 'undo') return;
+    await faults.get(`${step.operation} ${point === 'before' ? 'do' : 'done'}:${step.step}`)?.(step);
+  };
+}
+
+interface StartRun {
+  services: Services;
+  world: World;
+  faults: Map<string, Fault>;
+  taskQueue: string;
+  steps: ScriptedStep[];
+  options: StartOptions;
+}
+
+async function startRun({
+  services,
+  world,
+  faults,
+  taskQueue,
+  steps,
+  options,
+}: StartRun): Promise<ScriptedRun> {
+  const id = options.request?.id ?? ulid();
+  const subject = options.subject ?? `client:${id}`;
+  for (const [place, fault] of Object.entries(options.faults ?? {})) faults.set(`${id} ${place}`, fault);
+  const operation: OperationRequest = { id, actor: 'tester', requestId: null, ...options.request };
+  const params: ScriptedParams = {
+    subject,
+    steps,
+    ...(options.value === undefined ? {} : { value: options.value }),
+  };
+  const handle = await services.client.workflow.start('scripted', {
+    workflowId: subject,
+    taskQueue,
+    args: [{ operation, params }],
+  });
+  const { db } = services.database;
+  const view = () => handle.query<OperationView, []>('view');
+  const row = async () => (await db.select().from(operations).where(eq(operations.id, id)))[0];
+  return {
+    id,
+    subject,
+    handle,
+    view,
+    row,
+    until: (what, test) =>
+      pollUntil({
+        what,
+        deadlineMs: 20_000,
+        probe: async () => {
+          const now = await view();
+          return test(now) ? now : undefined;
+        },
+      }),
+    ended: () =>
+      pollUntil({
+        what: `end of ${id}`,
+        deadlineMs: 30_000,
+        probe: async () => {
+          const { status } = await handle.describe();
+          return status.name === 'RUNNING' ? undefined : await row();
+        },
+      }),
+    async lines() {
+      const found = await db.select().from(operationEvents).where(eq(operationEvents.operationId, id));
+      return found.sort((a, b) => a.seq - b.seq).map((line) => line.message);
+    },
+    undos: () => db.select().from(operationUndos).where(eq(operationUndos.operationId, id)),
+    steps: () => db.select().from(operationSteps).where(eq(operationSteps.operationId, id)),
+    things: () =>
+      [...world.things.keys()].filter((key) => key.startsWith(`${id}/`)).map((key) => key.slice(27)),
+  };
+}
+
+/** A fault that strikes the first `times` attempts. */
+export function failing(kind: FailureKind, times = Number.POSITIVE_INFINITY): Fault {
+  let left = times;
+  return () => {
+    if (left <= 0) return;
+    left -= 1;
+    throw failure(kind, `injected ${kind}`);
+  };
+}

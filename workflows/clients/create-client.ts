@@ -1,0 +1,107 @@
+import type { DockerActivities } from '../../activities/docker/activities.js';
+import type { MailActivities } from '../../activities/mail/activities.js';
+import type { NginxActivities } from '../../activities/nginx/activities.js';
+import type { ProductActivities } from '../../activities/product/commands.js';
+import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { SqlActivities } from '../../activities/sql/activities.js';
+import { type CreateClientParams, ADMIN_PASSWORD_SIGNAL } from '../contract/clients.js';
+import { subjectId } from '../contract/ids.js';
+import type { OperationInput } from '../contract/operation.js';
+import { acts } from '../operation/acts.js';
+import { runOperation } from '../operation/operation.js';
+import { collectSignals } from '../operation/signals.js';
+import { requireId } from './params.js';
+
+const records = acts<ClientRecords>();
+const sql = acts<SqlActivities>();
+const docker = acts<DockerActivities>();
+const product = acts<ProductActivities>();
+const nginx = acts<NginxActivities>();
+const mail = acts<MailActivities>();
+
+const definition = {
+  kind: 'create_client',
+  subject: ({ clientId }: CreateClientParams) => subjectId('client', clientId),
+  title: ({ clientId, serverId }: CreateClientParams) => `Create client ${clientId} on server ${serverId}`,
+  attributes: ({ clientId, serverId }: CreateClientParams) => ({
+    ClientId: String(clientId),
+    ServerId: String(serverId),
+  }),
+  validate({ clientId, serverId }: CreateClientParams) {
+    requireId('clientId', clientId);
+    requireId('serverId', serverId);
+  },
+};
+
+/** A customer's environment on a Docker server: database, files, containers, data, vhost. `spec/clients-and-servers.md`. */
+export async function createClient(input: OperationInput<CreateClientParams>): Promise<{ url: string }> {
+  const passwords = collectSignals<{ password: string }>(ADMIN_PASSWORD_SIGNAL);
+
+  return runOperation(definition, input, async (op) => {
+    const { clientId } = op.params;
+    const { names, passwordGiven } = await op.step('reserve', {
+      title: 'Take a port and a network',
+      do: records.reserveClient({ clientId }),
+      undo: records.releaseClient({ clientId }),
+    });
+    const client = { names, operation: op.id };
+
+    await op.step('check-host', { title: 'Check the server', do: docker.surveyHost(client) });
+    await op.step('check-database', { title: 'Check the SQL server', do: sql.surveyDatabase(client) });
+    await op.step('database', {
+      title: 'Create database and user',
+      do: sql.ensureDatabase(client),
+      undo: sql.removeDatabase(client),
+    });
+    await op.step('files', {
+      title: 'Write configuration',
+      do: docker.writeClientFiles(client),
+      undo: docker.removeClientFiles(client),
+    });
+    await op.step('container', {
+      title: 'Start containers',
+      do: docker.startContainers(client),
+      undo: docker.removeContainers(client),
+      within: '10 minutes',
+    });
+    await op.step('migrate', {
+      title: 'Run migrations',
+      do: product.migrateClient(client),
+      within: '2 hours',
+    });
+    await op.step('base-data', {
+      title: 'Write base data',
+      do: product.createBaseData(client),
+      within: '10 minutes',
+    });
+    await op.step('settings', { title: 'Write cloud settings', do: sql.writeCloudSettings(client) });
+    await op.step('vhost', {
+      title: 'Publish through nginx',
+      do: nginx.publishVhost({ ...client, variant: 'live' }),
+      undo: nginx.removeVhost(client),
+    });
+    await op.step('outside-check', {
+      title: 'Check through nginx',
+      do: nginx.checkFromOutside(client),
+      skippable: true,
+    });
+
+    op.commit();
+    await op.step('activate', { title: 'Record as active', do: records.activateClient({ clientId }) });
+    for (const [index, { password }] of passwords.entries()) {
+      await op.step(`admin-password-${index + 1}`, {
+        title: "Set the administrator's password",
+        do: product.setAdminPassword({ ...client, password }),
+        skippable: true,
+      });
+    }
+    if (passwordGiven || passwords.length > 0) {
+      await op.step('mail', {
+        title: 'Tell the client',
+        do: mail.sendClientMail({ clientId, template: 'send_success' }),
+        onFail: 'warn',
+      });
+    }
+    return { url: `http://${names.hostname}/` };
+  });
+}

@@ -1,0 +1,71 @@
+import type { DockerActivities } from '../../activities/docker/activities.js';
+import type { NginxActivities } from '../../activities/nginx/activities.js';
+import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { SqlActivities } from '../../activities/sql/activities.js';
+import type { ClientThing, DeleteClientParams } from '../contract/clients.js';
+import { subjectId } from '../contract/ids.js';
+import type { OperationInput } from '../contract/operation.js';
+import { acts } from '../operation/acts.js';
+import { type Operation, runOperation } from '../operation/operation.js';
+import { requireId } from './params.js';
+
+const records = acts<ClientRecords>();
+const sql = acts<SqlActivities>();
+const docker = acts<DockerActivities>();
+const nginx = acts<NginxActivities>();
+
+const definition = {
+  kind: 'delete_client',
+  subject: ({ clientId }: DeleteClientParams) => subjectId('client', clientId),
+  title: ({ clientId }: DeleteClientParams) => `Delete client ${clientId}`,
+  attributes: ({ clientId }: DeleteClientParams) => ({ ClientId: String(clientId) }),
+  validate({ clientId }: DeleteClientParams) {
+    requireId('clientId', clientId);
+  },
+};
+
+/** Forward-only from its first effect: what cannot be removed is skipped with a note and becomes a warning. */
+export async function deleteClient(input: OperationInput<DeleteClientParams>): Promise<void> {
+  return runOperation(definition, input, async (op) => {
+    const { clientId } = op.params;
+    const client = await op.step('find', {
+      title: 'Look the client up',
+      do: records.findClientThing({ clientId }),
+    });
+
+    op.commit();
+    await op.step('mark', { title: 'Record as deleting', do: records.markClientDeleting({ clientId }) });
+    if (client !== null) await takeDown(op, client);
+    await op.step('forget', { title: 'Free its names', do: records.forgetClient({ clientId }) });
+  });
+}
+
+async function takeDown(op: Operation<DeleteClientParams>, client: ClientThing): Promise<void> {
+  const { clientId, keepBackup, keepDays } = op.params;
+  await op.step('vhost', { title: 'Take it off nginx', do: nginx.removeVhost(client), skippable: true });
+  if (keepBackup) {
+    const backup = await op.step('backup', {
+      title: 'Archive database and files',
+      do: docker.backupClient({ ...client, keepDays }),
+      skippable: true,
+      within: '6 hours',
+    });
+    if (backup !== undefined) {
+      await op.step('record-backup', {
+        title: 'Record the backup',
+        do: records.recordBackup({ clientId, keepDays, ...backup }),
+      });
+    }
+  }
+  await op.step('containers', {
+    title: 'Remove containers',
+    do: docker.removeContainers(client),
+    skippable: true,
+  });
+  await op.step('files', { title: 'Remove files', do: docker.removeClientFiles(client), skippable: true });
+  await op.step('database', {
+    title: 'Drop database and user',
+    do: sql.dropDatabase(client),
+    skippable: true,
+  });
+}

@@ -1,0 +1,7 @@
+import { failure } from '../contract/failures.js';
+
+/** Row ids are positive integers; anything else was typed by hand. */
+export function requireId(field: string, value: unknown): void {
+  if (Number.isInteger(value) && (value as number) > 0) return;
+  throw failure('InvalidInput', `"${field}" must be the id of a row`);
+}

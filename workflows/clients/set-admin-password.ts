@@ -1,0 +1,39 @@
+import type { ProductActivities } from '../../activities/product/commands.js';
+import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { SetAdminPasswordParams } from '../contract/clients.js';
+import { failure } from '../contract/failures.js';
+import { subjectId } from '../contract/ids.js';
+import type { OperationInput } from '../contract/operation.js';
+import { acts } from '../operation/acts.js';
+import { runOperation } from '../operation/operation.js';
+import { requireId } from './params.js';
+
+const records = acts<ClientRecords>();
+const product = acts<ProductActivities>();
+
+const definition = {
+  kind: 'set_admin_password',
+  subject: ({ clientId }: SetAdminPasswordParams) => subjectId('client', clientId),
+  title: ({ clientId }: SetAdminPasswordParams) => `Set the administrator's password of client ${clientId}`,
+  attributes: ({ clientId }: SetAdminPasswordParams) => ({ ClientId: String(clientId) }),
+  validate({ clientId, password }: SetAdminPasswordParams) {
+    requireId('clientId', clientId);
+    if (typeof password !== 'string')
+      throw failure('InvalidInput', '"password" must be the id of a stored secret');
+  },
+};
+
+/** The product's own command hashes and writes it; what was set before is overwritten, so there is nothing to undo. */
+export async function setAdminPassword(input: OperationInput<SetAdminPasswordParams>): Promise<void> {
+  return runOperation(definition, input, async (op) => {
+    const { clientId, password } = op.params;
+    const client = await op.step('find', {
+      title: 'Look the client up',
+      do: records.requireClientThing({ clientId }),
+    });
+    await op.step('password', {
+      title: "Set the administrator's password",
+      do: product.setAdminPassword({ ...client, password }),
+    });
+  });
+}

@@ -1,0 +1,50 @@
+/** Everything that is made for one client, named once by the first activity and recorded in history. */
+export interface ClientNames {
+  clientId: number;
+  serverId: number;
+  /** `client42`: directory, Compose project, database, SQL user, vhost file */
+  name: string;
+  /** `/srv/docker/clients/client42` */
+  directory: string;
+  /** `/etc/nginx/conf.d/client42.conf` */
+  vhostFile: string;
+  /** `acme.example.test` */
+  hostname: string;
+  /** network of the client's own, a /28 of the server's client pool, such as `10.213.0.16/28` */
+  subnet: string;
+  /** published on 127.0.0.1 of the server */
+  port: number;
+  /** `<image>:<version>` */
+  image: string;
+  /** product profile under `templates/products/` */
+  product: string;
+  /** ids in the secrets table, never values */
+  secrets: { databasePassword: string; clientToken: string; applicationKey: string };
+}
+
+/** Argument of an act on a client's things; `operation` is the one whose mark they bear. */
+export interface ClientThing {
+  names: ClientNames;
+  operation: string;
+}
+
+export interface CreateClientParams {
+  clientId: number;
+  serverId: number;
+}
+
+export interface DeleteClientParams {
+  clientId: number;
+  keepBackup: boolean;
+  /** days until the archived backup is removed */
+  keepDays: number;
+}
+
+export interface SetAdminPasswordParams {
+  clientId: number;
+  /** id in the secrets table */
+  password: string;
+}
+
+/** Sent to a running create when the panel sets the administrator's password meanwhile; payload `{ password }`, a secret's id. */
+export const ADMIN_PASSWORD_SIGNAL = 'admin_password';

@@ -1,0 +1,107 @@
+import { ApplicationFailure } from '@temporalio/common';
+
+/** Failure kinds of `spec/operations.md`; the kind is the failure's `type`, and so visible in every history. */
+export const FAILURE_KINDS = [
+  'InvalidInput',
+  'NotFound',
+  'Conflict',
+  'Unauthorized',
+  'HostKeyMismatch',
+  'CommandFailed',
+  'CapacityExceeded',
+  'Unavailable',
+  'RateLimited',
+  'OperationClosed',
+  'Unexpected',
+] as const;
+
+export type FailureKind = (typeof FAILURE_KINDS)[number];
+
+interface Reaction {
+  /** whether Temporal may run the same attempt again without a person */
+  retried: boolean;
+  /** what the operation does once no automatic retry is left */
+  then: 'rollback' | 'hold';
+}
+
+export const REACTIONS: Record<FailureKind, Reaction> = {
+  InvalidInput: { retried: false, then: 'rollback' },
+  NotFound: { retried: false, then: 'rollback' },
+  Conflict: { retried: false, then: 'rollback' },
+  Unauthorized: { retried: false, then: 'hold' },
+  HostKeyMismatch: { retried: false, then: 'hold' },
+  CommandFailed: { retried: false, then: 'hold' },
+  CapacityExceeded: { retried: false, then: 'hold' },
+  Unavailable: { retried: true, then: 'hold' },
+  RateLimited: { retried: true, then: 'hold' },
+  OperationClosed: { retried: false, then: 'rollback' },
+  Unexpected: { retried: true, then: 'hold' },
+};
+
+/** The server cuts longer failures and then drops their type, so every message is capped well below. */
+export const MESSAGE_LIMIT_BYTES = 1024;
+
+/** Keeps head and tail of a text that is too long: the cause of a failed command stands at either end. */
+export function capText(text: string, limitBytes = MESSAGE_LIMIT_BYTES): string {
+  if (utf8Length(text) <= limitBytes) return text;
+  const mark = ' … ';
+  const room = limitBytes - utf8Length(mark);
+  const head = takeBytes([...text], Math.floor(room / 3));
+  const tail = takeBytes([...text].reverse(), room - Math.floor(room / 3));
+  return head.join('') + mark + tail.reverse().join('');
+}
+
+function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+function takeBytes(characters: string[], limitBytes: number): string[] {
+  const taken: string[] = [];
+  let used = 0;
+  for (const character of characters) {
+    used += utf8Length(character);
+    if (used > limitBytes) break;
+    taken.push(character);
+  }
+  return taken;
+}
+
+export interface FailureDetails {
+  /** what a person can do about it, shown beside the message */
+  hint?: string;
+  /** for `RateLimited`: how long the other side asks to wait */
+  retryAfterMs?: number;
+}
+
+/**
+ * The one way to fail on purpose. `message` says what failed, on which target; it never holds a secret.
+ * Kinds that no automatic retry can mend are non-retryable.
+ */
+export function failure(
+  kind: FailureKind,
+  message: string,
+  details: FailureDetails = {},
+): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: kind,
+    message: capText(message),
+    nonRetryable: !REACTIONS[kind].retried,
+    details: [{ hint: details.hint ?? null }],
+    ...(details.retryAfterMs === undefined ? {} : { nextRetryDelay: details.retryAfterMs }),
+  });
+}
+
+export function isFailureKind(value: unknown): value is FailureKind {
+  return typeof value === 'string' && (FAILURE_KINDS as readonly string[]).includes(value);
+}
+
+/** The kind of any error that reaches a step: its declared kind, or `Unexpected` for a bug. */
+export function kindOf(error: unknown): FailureKind {
+  return error instanceof ApplicationFailure && isFailureKind(error.type) ? error.type : 'Unexpected';
+}
+
+export function hintOf(error: unknown): string | undefined {
+  const detail =
+    error instanceof ApplicationFailure ? (error.details?.[0] as { hint?: unknown } | undefined) : undefined;
+  return typeof detail?.hint === 'string' ? detail.hint : undefined;
+}

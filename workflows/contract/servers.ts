@@ -1,0 +1,94 @@
+/** Live readings of servers. They run as the workflow `probe`: one activity, no retry, no operation. */
+
+export const PROBE_WORKFLOW = 'probe';
+export type ProbeKind = 'check_host' | 'load' | 'images';
+
+/** A host that is not stored yet; the SQL password travels as the id of a stored secret. */
+export interface ProbeTarget {
+  host: string;
+  sshPort: number;
+  sshUser: string;
+  /** pinned fingerprint; null: any key is taken, and answered */
+  sshHostKey: string | null;
+  sqlEngine: 'mariadb' | 'postgres';
+  sqlHost: string;
+  sqlPort: number;
+  /** null: nothing about SQL is checked */
+  sqlUser: string | null;
+  /** id in the secrets table */
+  sqlPassword: string | null;
+  domain: string | null;
+  baseDir: string;
+  vhostDir: string;
+  clientPool: string;
+}
+
+/** Argument of the probe: a stored server, or a target. */
+export interface ProbeInput {
+  kind: ProbeKind;
+  serverId?: number;
+  target?: ProbeTarget;
+}
+
+export type CheckLevel = 'ok' | 'warning' | 'error';
+
+/** One requirement on a host; the keys are those of `spec/clients-and-servers.md`, Servers. */
+export interface CheckLine {
+  key: string;
+  ok: boolean;
+  level: CheckLevel;
+  /** what is there */
+  found: string;
+  /** what is needed */
+  need: string;
+  /** what to do; empty when nothing is */
+  fix: string;
+}
+
+export interface CheckHostReport {
+  readAt: string;
+  /** whether the login worked */
+  reachable: boolean;
+  /** `SHA256:…` as seen now; null when the host did not answer at all */
+  hostKey: string | null;
+  lines: CheckLine[];
+}
+
+export interface ServerLoad {
+  readAt: string;
+  /** over 1, 5 and 15 minutes */
+  loadAverage: [number, number, number];
+  cpus: number;
+  memoryTotalBytes: number;
+  memoryAvailableBytes: number;
+  /** of the file system that holds the clients' data */
+  diskTotalBytes: number;
+  diskFreeBytes: number;
+  dockerVersion: string | null;
+  containersRunning: number;
+  containersTotal: number;
+  images: number;
+  uptimeSeconds: number;
+}
+
+export interface ServerImage {
+  tag: string;
+  id: string;
+  sizeBytes: number;
+  createdAt: string;
+  branch: string | null;
+  commit: string | null;
+}
+
+/** Versions of the product's image, newest first. */
+export interface ImageList {
+  readAt: string;
+  images: ServerImage[];
+}
+
+/** What each kind of probe answers. */
+export interface ProbeResults {
+  check_host: CheckHostReport;
+  load: ServerLoad;
+  images: ImageList;
+}

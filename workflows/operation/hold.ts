@@ -1,0 +1,90 @@
+import { condition, defineSignal, setHandler } from '@temporalio/workflow';
+import type { Decision, Hold, HoldAction, OperationLimits } from '../contract/operation.js';
+import { DECISION_SIGNALS, type DecisionPayload, readDecision } from '../contract/signals.js';
+import { type Moment, reasonToIgnore } from './decisions.js';
+
+/** A window given again is short: the operator knows by now that the system is back. */
+const SECOND_WINDOW_MS = 600_000;
+
+export interface TakenDecision extends DecisionPayload {
+  action: HoldAction;
+}
+
+export interface Decisions {
+  /** Waits for an accepted decision; undefined when `waitMs` have passed without one. */
+  next(waitMs: number): Promise<TakenDecision | undefined>;
+}
+
+/** Registers the decision signals; what does not fit the moment is handed to `record` as ignored. */
+export function listenForDecisions(
+  moment: () => Omit<Moment, 'seen'>,
+  record: (decision: Decision) => void,
+): Decisions {
+  const seen = new Set<string>();
+  let taken: TakenDecision | undefined;
+
+  function receive(action: HoldAction, raw: unknown): void {
+    const payload = readDecision(raw);
+    const time = new Date().toISOString();
+    if ('malformed' in payload) {
+      record({ action, time, actor: 'unknown', accepted: false, ignored: payload.malformed });
+      return;
+    }
+    const ignored =
+      reasonToIgnore(action, payload, { ...moment(), seen }) ??
+      (taken === undefined ? undefined : 'another decision came first');
+    if (payload.id !== undefined) seen.add(payload.id);
+    if (ignored === undefined) taken = { action, ...payload };
+    record({
+      action,
+      time,
+      actor: payload.actor ?? 'unknown',
+      accepted: ignored === undefined,
+      ...(payload.note === undefined ? {} : { note: payload.note }),
+      ...(payload.id === undefined ? {} : { id: payload.id }),
+      ...(payload.hold === undefined ? {} : { hold: payload.hold }),
+      ...(ignored === undefined ? {} : { ignored }),
+    });
+  }
+
+  for (const action of DECISION_SIGNALS) {
+    setHandler(defineSignal<[unknown]>(action), (payload) => receive(action, payload), {
+      description: `Decide on a held step: ${action}`,
+    });
+  }
+
+  return {
+    async next(waitMs) {
+      await condition(() => taken !== undefined, Math.max(waitMs, 1));
+      const decision = taken;
+      taken = undefined;
+      return decision;
+    },
+  };
+}
+
+export interface Window {
+  until: number;
+  given: boolean;
+}
+
+export function openWindow(windowMs: number): Window {
+  return { until: Date.now() + windowMs, given: false };
+}
+
+/** The window to wait on after one ran out, or undefined when it really is over. */
+export function renewWindow(window: Window, { holdWindowMs, lateMs }: OperationLimits): Window | undefined {
+  const late = Date.now() - window.until > lateMs;
+  if (!late || window.given) return undefined;
+  return { until: Date.now() + Math.min(holdWindowMs, SECOND_WINDOW_MS), given: true };
+}
+
+export function holdActions({
+  skippable,
+  committed,
+}: {
+  skippable: boolean;
+  committed: boolean;
+}): Hold['actions'] {
+  return ['retry', ...(skippable ? (['skip'] as const) : []), ...(committed ? [] : (['rollback'] as const))];
+}

@@ -1,0 +1,179 @@
+import {
+  CancellationScope,
+  defineQuery,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { makeOperationId } from '../contract/ids.js';
+import type {
+  Decision,
+  Leftover,
+  OperationInput,
+  OperationLimits,
+  OperationRequest,
+  OperationState,
+  OperationView,
+  StepError,
+} from '../contract/operation.js';
+import { VIEW_QUERY } from '../contract/signals.js';
+import type { StepRef, Undo } from '../contract/step.js';
+import { type Decisions, listenForDecisions } from './hold.js';
+import { advance, type ProgressEvent, toMarkdown } from './progress.js';
+import { createRecorder, type Recorder } from './recorder.js';
+import { createSaga, type Saga } from './saga.js';
+
+/** The state of one operation while its workflow runs; everything in it follows from history. */
+export interface Run {
+  readonly kind: string;
+  readonly request: OperationRequest;
+  readonly subject: string;
+  params: unknown;
+  limits: OperationLimits;
+  committed: boolean;
+  /** what the operation reports when it does not end well */
+  error: StepError | null;
+  readonly saga: Saga;
+  /** results of finished steps: a story that is told again finds them here */
+  readonly results: Map<string, unknown>;
+  readonly recorder: Recorder;
+  readonly decisions: Decisions;
+  view(): OperationView;
+  apply(event: ProgressEvent): void;
+  cancelRequested(): boolean;
+  /** 1 + number of operators' retries of the step */
+  tryOf(key: string): number;
+  nextTry(key: string): void;
+  /** a reference for the next activity call; each call has a higher number */
+  refer(call: Pick<StepRef, 'step' | 'title' | 'phase'> & { undo?: Undo | undefined }): StepRef;
+  decided(decision: Decision): void;
+  leaveOver(leftover: Omit<Leftover, 'remedy'>): void;
+}
+
+interface CreateRun {
+  kind: string;
+  title: string;
+  input: OperationInput<unknown>;
+}
+
+/** Registers signals and query before anything is awaited: what arrives earlier would be lost or rejected. */
+export function createRun({ kind, title, input }: CreateRun): Run {
+  const info = workflowInfo();
+  const rootScope = CancellationScope.current();
+  const request = input.operation ?? {
+    id: makeOperationId(Date.now(), Math.random),
+    actor: 'temporal',
+    requestId: null,
+  };
+  const tries = new Map<string, number>();
+  let seq = 0;
+  let view = emptyView(kind, title, request);
+
+  const run: Run = {
+    kind,
+    request,
+    subject: info.workflowId,
+    params: input.params,
+    limits: { holdWindowMs: 0, lateMs: 0, undoAttempts: 1, forwardRetryMs: 0 },
+    committed: false,
+    error: null,
+    saga: createSaga(),
+    results: new Map(),
+    recorder: createRecorder(() => snapshot(run)),
+    decisions: listenForDecisions(
+      () => ({ operation: request.id, state: view.state, hold: view.hold, committed: run.committed }),
+      (decision) => run.decided(decision),
+    ),
+    view: () => view,
+    apply(event) {
+      view = advance(view, event);
+      setCurrentDetails(toMarkdown(view));
+    },
+    cancelRequested: () => rootScope.consideredCancelled && !run.committed,
+    tryOf: (key) => tries.get(key) ?? 1,
+    nextTry: (key) => void tries.set(key, run.tryOf(key) + 1),
+    refer({ undo, ...call }) {
+      seq += 1;
+      return {
+        operation: request.id,
+        subject: info.workflowId,
+        ...call,
+        seq,
+        try: run.tryOf(call.step),
+        ...(undo === undefined ? {} : { undo: { ...undo, id: undo.id || `${call.step}#${seq}` } }),
+        ...(run.committed ? { committed: true as const } : {}),
+      };
+    },
+    decided: (decision) => recordDecision(run, decision),
+    leaveOver: (leftover) => leaveOver(run, leftover),
+  };
+  setHandler(defineQuery<OperationView>(VIEW_QUERY), () => view, {
+    description: 'The operation as the API shows it',
+  });
+  rootScope.cancelRequested.catch(() => ignoreCancelAfterCommit(run));
+  return run;
+}
+
+function emptyView(kind: string, title: string, request: OperationRequest): OperationView {
+  const { workflowId, startTime } = workflowInfo();
+  return {
+    id: request.id,
+    kind,
+    subject: workflowId,
+    state: 'running',
+    title,
+    actor: request.actor,
+    requestId: request.requestId,
+    startedAt: startTime.toISOString(),
+    endedAt: null,
+    steps: [],
+    hold: null,
+    warnings: [],
+    leftovers: [],
+    decisions: [],
+    result: null,
+  };
+}
+
+function snapshot(run: Run) {
+  const { state, hold, warnings, leftovers, decisions, result, steps } = run.view();
+  const failed: OperationState[] = ['holding', 'rolled_back', 'rollback_incomplete'];
+  const failedStep = failed.includes(state)
+    ? (steps.find((step) => step.error !== undefined)?.key ?? null)
+    : null;
+  return {
+    operation: run.request.id,
+    state,
+    hold,
+    failedStep: hold?.step ?? failedStep,
+    warnings,
+    leftovers,
+    decisions,
+    result,
+    error: run.error,
+  };
+}
+
+function recordDecision(run: Run, decision: Decision): void {
+  run.apply({ type: 'decided', decision });
+  const outcome = decision.accepted ? 'decided' : `ignored (${decision.ignored ?? ''})`;
+  const note = decision.note === undefined ? '' : `: ${decision.note}`;
+  run.recorder.line({
+    type: 'decided',
+    step: run.view().hold?.step ?? null,
+    message: `${decision.actor} ${outcome} ${decision.action}${note}`,
+    level: 'info',
+  });
+  void run.recorder.flush();
+}
+
+function leaveOver(run: Run, leftover: Omit<Leftover, 'remedy'>): void {
+  const remedy = `POST /operations/${run.request.id}/cleanup runs it again`;
+  run.apply({ type: 'left_over', leftover: { ...leftover, remedy } });
+}
+
+function ignoreCancelAfterCommit(run: Run): void {
+  if (!run.committed) return;
+  const time = new Date().toISOString();
+  run.decided({ action: 'cancel', time, actor: 'temporal', accepted: false, ignored: 'past_commit' });
+}

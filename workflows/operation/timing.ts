@@ -1,0 +1,47 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+
+/** Cancel and loss of a worker are noticed by heartbeats: 10 s keeps resume under 20 s and outlives a blocked event loop of 5 s. */
+const HEARTBEAT_TIMEOUT = '10 seconds';
+
+/** Undo never starts before its cancelled act has ended, so cancellation waits for the act. */
+const CANCELLATION = 'WAIT_CANCELLATION_COMPLETED';
+
+/** One act of a step. Retries are unlimited here: the worker's interceptor ends them by kind and by time. */
+export function actTiming(within: string): ActivityOptions {
+  return {
+    startToCloseTimeout: within as '2 minutes',
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    cancellationType: CANCELLATION,
+    // 30 s at most between tries: a server that came back is noticed while an operator still looks
+    retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+  };
+}
+
+/** One undo. No schedule-to-close: time in which no worker runs must not use up its tries. */
+export function undoTiming(attempts: number): ActivityOptions {
+  return {
+    // the slowest undo removes a large directory
+    startToCloseTimeout: '10 minutes',
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    cancellationType: CANCELLATION,
+    retry: {
+      initialInterval: '1 second',
+      backoffCoefficient: 2,
+      maximumInterval: '1 minute',
+      maximumAttempts: attempts,
+    },
+  };
+}
+
+/** The claim must succeed before anything else happens, however long Postgres is away. */
+export const CLAIM_TIMING: ActivityOptions = {
+  startToCloseTimeout: '10 seconds',
+  retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
+};
+
+/** Records are repaired from history by the sweep: an operation never waits longer than this for its own log. */
+export const RECORD_TIMING: ActivityOptions = {
+  startToCloseTimeout: '5 seconds',
+  scheduleToCloseTimeout: '30 seconds',
+  retry: { initialInterval: '300 milliseconds', maximumInterval: '5 seconds' },
+};
