@@ -23,7 +23,12 @@ export interface Connections {
   output(step: StepContext): (chunk: OutputChunk) => Promise<void>;
   /** addresses that may ask every client's health path; empty: the address that the host's sshd sees us from */
   checkAddresses: readonly string[];
+  /** Slipway's own line for authorized_keys, for those who set a host up */
+  publicKey?: string;
 }
+
+/** Where an SQL engine is, and as whom to log in there. */
+export type SqlAddress = Pick<Server, 'name' | 'host' | 'sqlEngine' | 'sqlPort' | 'sqlUser'>;
 
 export function targetOf(server: Server): SshTarget {
   return {
@@ -36,7 +41,7 @@ export function targetOf(server: Server): SshTarget {
 }
 
 /** `web-3 (10.0.0.3)`: how failures name a server. */
-export function nameOf(server: Server): string {
+export function nameOf(server: Pick<Server, 'name' | 'host'>): string {
   return `${server.name} (${server.host})`;
 }
 

@@ -23,39 +23,25 @@ function formsOf(values: Iterable<string>): string[] {
   return [...forms].sort((a, b) => b.length - a.length);
 }
 
-export interface StreamRedactor {
-  /** Text that can be passed on now; the rest waits for what follows, in case a secret is cut by two chunks. */
-  push(text: string): string;
-  end(): string;
+/**
+ * Redacts one chunk of a stream without knowing its neighbours, so that a chunk which a later attempt repeats reads
+ * the same: a secret cut by the chunk's edges is masked too, unless fewer than six characters of it are in here.
+ */
+export function redactChunk(text: string, values: Iterable<string>): string {
+  const forms = formsOf(values);
+  const whole = redact(text, values);
+  const tail = longest(forms, (form, length) => whole.endsWith(form.slice(0, length)));
+  const head = longest(forms, (form, length) => whole.startsWith(form.slice(form.length - length)));
+  const end = tail === 0 ? whole : whole.slice(0, whole.length - tail) + MASK;
+  return head === 0 ? end : MASK + end.slice(Math.min(head, end.length));
 }
 
-/** Redacts a stream over a window as long as the longest form of any known value. */
-export function createStreamRedactor(values: () => Iterable<string>): StreamRedactor {
-  let held = '';
-  return {
-    push(text) {
-      const forms = formsOf(values());
-      held = redact(held + text, values());
-      const keep = longestOpenEnd(held, forms);
-      const out = held.slice(0, held.length - keep);
-      held = held.slice(held.length - keep);
-      return out;
-    },
-    end() {
-      const out = held;
-      held = '';
-      return out;
-    },
-  };
-}
-
-/** Length of the longest tail of `text` that is the beginning of a secret. */
-function longestOpenEnd(text: string, forms: string[]): number {
-  let longest = 0;
+function longest(forms: string[], matches: (form: string, length: number) => boolean): number {
+  let found = 0;
   for (const form of forms) {
-    for (let length = Math.min(form.length - 1, text.length); length > longest; length -= 1) {
-      if (form.startsWith(text.slice(text.length - length))) longest = length;
+    for (let length = form.length - 1; length >= SHORTEST && length > found; length -= 1) {
+      if (matches(form, length)) found = length;
     }
   }
-  return longest;
+  return found;
 }

@@ -19,7 +19,7 @@ export async function ensureTemporal(log: Log): Promise<string> {
   return ensureBuilt('temporal', TEMPORAL_VERSION, async (dir) => {
     if (await downloadTemporal(dir, log)) return;
     const module = `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_VERSION}`;
-    await go(['install', module], { GOBIN: dir, CGO_ENABLED: '0' }, log);
+    await go(module, ['install', module], { GOBIN: dir, CGO_ENABLED: '0' }, log);
   });
 }
 
@@ -32,7 +32,12 @@ export async function ensureCompose(log: Log): Promise<string> {
     // `go install` refuses its go.mod for an `exclude`; built as the main module it is fine.
     const version = `-s -w -X ${module}/internal.Version=v${COMPOSE_VERSION}`;
     const build = ['build', '-C', source, '-trimpath', '-ldflags', version];
-    await go([...build, '-o', join(dir, 'docker-compose'), './cmd'], { CGO_ENABLED: '0' }, log);
+    await go(
+      `compose v${COMPOSE_VERSION}`,
+      [...build, '-o', join(dir, 'docker-compose'), './cmd'],
+      { CGO_ENABLED: '0' },
+      log,
+    );
   });
 }
 
@@ -58,10 +63,9 @@ async function ensureBuilt(
   return file;
 }
 
-async function go(args: string[], env: NodeJS.ProcessEnv, log: Log): Promise<void> {
+async function go(what: string, args: string[], env: NodeJS.ProcessEnv, log: Log): Promise<void> {
   const began = performance.now();
   const seconds = () => Math.round((performance.now() - began) / 1000);
-  const what = args.at(0) === 'install' ? args.at(-1) : args[args.indexOf('-C') + 1];
   log(`building ${what} with Go, a few minutes the first time`);
   const ticks = setInterval(() => log(`  still building (${seconds()} s)`), 15_000);
   try {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { access, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import mysql from 'mysql2/promise';
@@ -82,8 +83,7 @@ async function sqlAnswers(host: Readiness): Promise<true> {
     connection.destroy();
     return true;
   }
-  // Its client retries on its own where nothing listens yet, so it is asked only then.
-  await accepts(address, port);
+  await postgresReady(host.inside);
   const sql = postgres({
     host: address,
     port,
@@ -99,4 +99,12 @@ async function sqlAnswers(host: Readiness): Promise<true> {
   } finally {
     void sql.end({ timeout: 1 });
   }
+}
+
+/** Line 8 of its lock file, as pg_ctl asks: the client hangs for long in its own retries when it meets a server that starts. */
+async function postgresReady(inside: string): Promise<void> {
+  // /run is new at each boot; once this file is there, the lock file is not the one of a killed server.
+  await access(join(inside, 'run/postgresql/lab.pid'));
+  const lock = await readFile(join(inside, 'var/lib/postgresql/lab/postmaster.pid'), 'utf8');
+  if (lock.split('\n')[7]?.trim() !== 'ready') throw new Error('postgres is starting up');
 }

@@ -102,9 +102,18 @@ export async function startLabHost(options: StartLabHost): Promise<LabHost> {
       detached: options.detached ?? false,
     });
     const host = openLabHost({
-      ...{ name, address, gateway: GATEWAY, sshPort: 22, sshUser: 'www-data', hostKey, compose, dir },
-      ...{ sqlEngine: sql, sqlUser: 'slipway', sqlPassword: template.sqlPassword },
+      name,
+      address,
+      gateway: GATEWAY,
+      sshPort: 22,
+      sshUser: 'www-data',
+      hostKey,
+      sqlEngine: sql,
+      sqlUser: 'slipway',
+      sqlPassword: template.sqlPassword,
       sqlPort: sql === 'mariadb' ? 3306 : 5432,
+      compose,
+      dir,
       root: join(dir, 'root'),
       supervisor,
     });

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { labDir, type Log } from './config.js';
+import type { Log } from './config.js';
+import { hostsDir, sweepHosts } from './host-files.js';
 import { run } from './run.js';
 
 /** What lab hosts are made of, by Debian's names; versions are the distribution's. */
@@ -49,7 +49,8 @@ export async function ensurePackages(log: Log, packages = PACKAGES): Promise<voi
 
 /** An overlay's lower layer must not change while it is mounted. */
 async function refuseUnderHosts(missing: string[]): Promise<void> {
-  const hosts = existsSync(join(labDir, 'hosts')) ? await readdir(join(labDir, 'hosts')) : [];
+  await sweepHosts();
+  const hosts = existsSync(hostsDir) ? await readdir(hostsDir) : [];
   if (hosts.length === 0) return;
   throw new Error(
     `${missing.join(' ')} must be installed, but ${hosts.length} lab hosts run over this file system: run lab/down.ts first`,

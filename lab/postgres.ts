@@ -119,13 +119,16 @@ interface User {
 /** Postgres refuses to run as root: there it runs as `postgres`, who is made when absent. */
 async function serverUser(): Promise<User | null> {
   if (process.getuid?.() !== 0) return null;
-  const lookUp = () => run('id', ['-u', 'postgres'], { check: false });
-  if ((await lookUp()).code !== 0) {
+  if ((await idOf('-u')).code !== 0) {
     await run('useradd', ['--system', '--user-group', '--no-create-home', 'postgres'], { check: false });
   }
-  const uid = Number((await lookUp()).stdout);
-  const gid = Number((await run('id', ['-g', 'postgres'])).stdout);
+  const uid = Number((await idOf('-u')).stdout);
+  const gid = Number((await idOf('-g')).stdout);
   return { uid, gid };
+}
+
+function idOf(which: '-u' | '-g') {
+  return run('id', [which, 'postgres'], { check: false });
 }
 
 function asUser(user: User | null, command: string[]): string[] {

@@ -50,7 +50,6 @@ const OVERLAYFS_MAGIC = 0x794c7630;
 
 /** Whether lab hosts can run here; the reason is one line for a person. */
 export async function labAvailability(): Promise<Availability> {
-  const no = (reason: string): Availability => ({ ok: false, reason });
   if (process.platform !== 'linux') return no(`lab hosts need Linux, this is ${process.platform}`);
   if (process.getuid?.() !== 0) return no('lab hosts need root');
   if (!existsSync('/usr/bin/apt-get'))
@@ -64,4 +63,8 @@ export async function labAvailability(): Promise<Availability> {
   const tried = await run('unshare', namespaces, { check: false });
   if (tried.code !== 0) return no(`namespaces are not allowed here: ${tried.stderr.trim()}`);
   return { ok: true };
+}
+
+function no(reason: string): Availability {
+  return { ok: false, reason };
 }

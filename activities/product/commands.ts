@@ -10,7 +10,7 @@ import {
   targetOf,
 } from '../connections.js';
 import { CLIENT_SERVICE } from '../docker/compose-file.js';
-import { composeCommand } from '../docker/containers.js';
+import { composeCommand, removeFound } from '../docker/containers.js';
 import { dockerFailure, isTransientExit } from '../docker/docker-errors.js';
 import { type HostFacts, hostFacts } from '../servers/host-facts.js';
 import { type Script, sh } from '../ssh/shell.js';
@@ -46,7 +46,7 @@ export function createProductActivities(connections: Connections) {
     const { names } = thing;
     const server = await servers.get(names.serverId);
     const target = targetOf(requireHostKey(server));
-    const facts = await hostFacts(connections, server, step.signal);
+    const facts = await hostFacts(connections, server, { signal: step.signal, needs: ['docker', 'compose'] });
     const { run } = loadProfile(names.product).commands[name];
     const key = jobKey(step);
     const onEnd = endScript(step, facts);
@@ -135,7 +135,5 @@ exec ${composeCommand(thing, facts)} run --rm -T --no-deps --name ${jobKey(step)
 
 /** Removes the containers of all tries of the step: one whose job has died would run beside its successor. */
 function endScript(step: StepContext, { docker }: HostFacts): Script {
-  const names = `^/?${effectKey(step).toLowerCase()}-[0-9]+$`;
-  return sh`left=$(${docker} ps -aq --no-trunc --filter ${`name=${names}`} </dev/null)
-if [ -n "$left" ]; then ${docker} rm -f -v $left </dev/null >/dev/null; fi`;
+  return removeFound(docker, ['--filter', `name=^/?${effectKey(step).toLowerCase()}-[0-9]+$`]);
 }

@@ -15,10 +15,10 @@ export const TAIL_BYTES = 1024;
 /**
  * Runs as the leader of a session of its own, `$1` its directory, `$2` its fence. It holds the lock of `alive` for as
  * long as it lives, and hands it to nobody. `pid` and `exit.new` exist beforehand with room for their content, so that
- * a disk that has become full cannot hide an end. It outlives the TERM of its group to write down how the job ended.
+ * a disk that has become full cannot hide an end. A TERM ends it like the rest of its group, without an exit code: what
+ * the shutdown of a host has ended is run again, and is no answer of the command's.
  */
 const SUPERVISOR = sh`dir=$1
-trap : TERM
 read -r boot < /proc/sys/kernel/random/boot_id
 read -r stat < /proc/$$/stat
 stat=(\${stat##*) })
@@ -197,7 +197,7 @@ for dir in "\${ending[@]}"; do
   wait_members 60 || { slipway_say waiting; while has_members; do sleep 0.5; done; }
 done
 for dir in "\${dirs[@]}"; do
-  # how the supervisor of a group that heard the TERM says good-bye
+  # it may have come to its own end meanwhile
   flock -w 2 -s "$dir/alive" true
   [ ! -e "$dir/exit" ] || mv -f -- "$dir/exit" "$dir/closed"
 done

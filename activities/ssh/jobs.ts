@@ -130,8 +130,10 @@ async function endJobs(
   // its own signal: the attempt that ends a job is often one that was aborted
   const { signal } = new AbortController();
   const result = await runner.run(target, script, { fence: step, signal, timeoutMs: settings.endTimeoutMs });
+  const waiting = 'waited for processes that may not be killed (sudo?)';
+  if (result.stderr.includes(`${nonce} waiting`)) step.summarize(waiting);
   if (result.exitCode === 0) return;
-  const stderr = result.stderr.replaceAll(`${nonce} waiting`, 'waited for processes that may not be killed');
+  const stderr = result.stderr.replaceAll(`${nonce} waiting`, waiting);
   throw classifyExit({
     command: `ending ${step.title} on ${describe(target)}`,
     exitCode: result.exitCode,

@@ -91,7 +91,7 @@ export async function listEvents(
     )
     .orderBy(after === undefined ? desc(operationEvents.seq) : asc(operationEvents.seq))
     .limit(limit);
-  return after === undefined ? rows.reverse() : rows;
+  return after === undefined ? rows.toReversed() : rows;
 }
 
 export async function countOperations(db: Queries) {

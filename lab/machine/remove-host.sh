@@ -15,5 +15,7 @@ for try in $(seq 40); do
   echo "$left" | xargs -r rmdir 2>/dev/null
   [ "$try" -gt 1 ] && sleep 0.05
 done
+# Empty only after the last host.
+rmdir /sys/fs/cgroup/slipway-lab /sys/fs/cgroup/*/slipway-lab 2>/dev/null
 if mountpoints | grep -q .; then echo "still mounted: $(mountpoints | tr '\n' ' ')" >&2; exit 1; fi
 rm -rf --one-file-system "$dir"

@@ -12,18 +12,28 @@ import {
   undoWhole,
 } from './lab-client.js';
 
+/** Job directories stay until the operation closes, which is not an activity's business. */
+function withoutJobs(seen: Census): Omit<Census, 'jobDirectories'> {
+  const { jobDirectories, ...rest } = seen;
+  assert.ok(Array.isArray(jobDirectories));
+  return rest;
+}
+
 const kinds: LabKind[] = [
   { sql: 'mariadb', compose: 'v2' },
   { sql: 'postgres', compose: 'v1' },
+  { sql: 'mariadb', compose: 'v2', sudo: true },
+  { sql: 'mariadb', compose: 'v1', sudo: true },
 ];
 
 for (const kind of kinds) {
-  describe(`a client on a host with ${kind.sql} and compose ${kind.compose}`, { concurrency: false }, () => {
+  describe(`a client on a host with ${kind.sql} and compose ${kind.compose}${kind.sudo === true ? ' through sudo' : ''}`, {
+    concurrency: false,
+  }, () => {
     let lab: LabWorld;
     let empty: Census;
     let client: LabClient;
     const lookUp = () => census(lab.host);
-    const withoutJobs = ({ jobDirectories: _, ...rest }: Census) => rest;
 
     before(async () => {
       lab = await startLabWorld(kind);

@@ -20,20 +20,18 @@ export function emptyWorld(): World {
   return { servers: new Map(), clients: new Map(), secrets: new Map(), output: [] };
 }
 
+function find<Key, Value>(values: Map<Key, Value>, key: Key): Value {
+  const value = values.get(key);
+  if (value === undefined) throw failure('NotFound', `there is no ${String(key)}`);
+  return value;
+}
+
 /** Ports over maps: the rows that a test has put there, and nothing else. */
 export function connectionsOf(world: World, ssh: Ssh): Connections {
-  const find = <Value>(
-    values: Map<Value extends Server | Client ? number : string, Value>,
-    key: never,
-  ): Value => {
-    const value = values.get(key);
-    if (value === undefined) throw failure('NotFound', `there is no ${String(key)}`);
-    return value;
-  };
   return {
-    servers: { get: async (id) => find(world.servers, id as never) },
-    clients: { get: async (id) => find(world.clients, id as never) },
-    secrets: { reveal: async (id) => find(world.secrets, id as never) },
+    servers: { get: async (id) => find(world.servers, id) },
+    clients: { get: async (id) => find(world.clients, id) },
+    secrets: { reveal: async (id) => find(world.secrets, id) },
     ssh,
     output: (step) => async (chunk) => {
       world.output.push({ step: step.step, chunk });

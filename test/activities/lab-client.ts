@@ -43,12 +43,14 @@ export interface LabKind {
   sql: 'mariadb' | 'postgres';
   compose: 'v1' | 'v2';
   srvSizeMb?: number;
+  /** docker only through sudo, as for a user outside its group */
+  sudo?: boolean;
 }
 
 const log = (line: string): void => console.error(line);
 
 /** A real host with the sample product, and the activities on it over ports that hold one server row, `1`. */
-export async function startLabWorld({ sql, compose, srvSizeMb }: LabKind): Promise<LabWorld> {
+export async function startLabWorld({ sql, compose, srvSizeMb, sudo }: LabKind): Promise<LabWorld> {
   const image = await buildSampleImage({ version: VERSION, cacheDir: join(toolsDir, 'sample-product'), log });
   const { private: privateKey } = ssh2.utils.generateKeyPairSync('ed25519');
   const host = await startLabHost({
@@ -63,6 +65,7 @@ export async function startLabWorld({ sql, compose, srvSizeMb }: LabKind): Promi
   await host.exec('cat > /srv/docker/.env.example; chown www-data: /srv/docker/.env.example', {
     input: await readFile(new URL('../../lab/product/.env.example', import.meta.url)),
   });
+  if (sudo === true) await host.exec('gpasswd -d www-data docker');
   const ssh = createSsh({ privateKey });
   const world = emptyWorld();
   world.secrets.set('sql-password', host.sqlPassword);

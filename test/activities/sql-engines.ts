@@ -112,7 +112,7 @@ export async function startMariadb(): Promise<TestEngine> {
 }
 
 export async function startDebianPostgres(): Promise<TestEngine> {
-  const [version] = (await readdir('/usr/lib/postgresql')).sort().reverse();
+  const version = (await readdir('/usr/lib/postgresql')).sort().at(-1);
   return startPostgresOf(`/usr/lib/postgresql/${version}/bin`);
 }
 

@@ -348,7 +348,6 @@ function describePostgres(
   databases: () => Promise<string[]>,
   users: () => Promise<string[]>,
 ) {
-  const halfMade = (operation: string) => `slipway_${operation.toLowerCase()}`;
   const asBackend = async (text: string) => {
     const db = postgresjs({
       host: '127.0.0.1',
@@ -451,4 +450,8 @@ async function blockDrop(engine: SqlEngine, server: TestEngine, name: string) {
   const blocked = server.admin(`BEGIN; ALTER ROLE ${name} CONNECTION LIMIT 5; SELECT pg_sleep(2); COMMIT`);
   await new Promise((resolve) => setTimeout(resolve, 200));
   return { release: () => blocked };
+}
+
+function halfMade(operation: string): string {
+  return `slipway_${operation.toLowerCase()}`;
 }

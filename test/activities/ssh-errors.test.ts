@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { classifyExit, hostKeyMismatch, mapSshError } from '../../activities/ssh/errors.js';
 import { fenceFile } from '../../activities/ssh/fence.js';
 import { createTextReader } from '../../activities/ssh/job-output.js';

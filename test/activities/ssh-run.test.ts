@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { sh } from '../../activities/ssh/shell.js';
+import { frame } from '../../activities/ssh/talk.js';
 import { pollUntil } from '../../lab/poll.js';
 import { failure, kindOf } from '../../workflows/contract/failures.js';
-import { type SshWorld, startSshWorld, testStep } from './ssh-world.js';
+import { nap, type SshWorld, startSshWorld, testStep } from './ssh-world.js';
 
 let world: SshWorld;
 before(async () => {
@@ -46,6 +56,16 @@ describe('run', () => {
     assert.equal(stdout, '300000\nrest');
   });
 
+  it('that was cut short on its way does not run at all', () => {
+    const file = path('cut-short');
+    const { command, stdin } = frame('slipway-x', sh`touch ${file}; true`);
+    const send = (bytes: Buffer) => spawnSync('sh', ['-c', command], { input: bytes }).status;
+    assert.equal(send(stdin.subarray(0, stdin.length - 7)), 97);
+    assert.ok(!existsSync(file));
+    assert.equal(send(stdin), 0);
+    assert.ok(existsSync(file));
+  });
+
   it('shows neither script nor input to other processes', async () => {
     const { stdout } = await run(
       world.target,
@@ -74,12 +94,12 @@ describe('run', () => {
 
   it('gives up after its time, and ends the command on the host', async () => {
     const started = Date.now();
-    await assert.rejects(run(world.target, sh`sleep 61.25; :`, { timeoutMs: 300 }), kind('Unavailable'));
+    await assert.rejects(run(world.target, sh`sleep ${nap(61)}; :`, { timeoutMs: 300 }), kind('Unavailable'));
     assert.ok(Date.now() - started < 2000);
     await pollUntil({
       what: 'the sleep ends',
       deadlineMs: 3000,
-      probe: () => (running('sleep 61.25') ? undefined : true),
+      probe: () => (running(`sleep ${nap(61)}`) ? undefined : true),
     });
   });
 
@@ -87,13 +107,13 @@ describe('run', () => {
     const controller = new AbortController();
     const reason = new Error('enough');
     const pending = Array.from({ length: 9 }, () =>
-      run(world.target, sh`sleep 62.25; :`, { signal: controller.signal }),
+      run(world.target, sh`sleep ${nap(62)}; :`, { signal: controller.signal }),
     );
     const settled = Promise.allSettled(pending);
     await pollUntil({
       what: 'they run',
       deadlineMs: 3000,
-      probe: () => (running('sleep 62.25') ? true : undefined),
+      probe: () => (running(`sleep ${nap(62)}`) ? true : undefined),
     });
     const started = Date.now();
     controller.abort(reason);
@@ -103,7 +123,7 @@ describe('run', () => {
     await pollUntil({
       what: 'they end',
       deadlineMs: 3000,
-      probe: () => (running('sleep 62.25') ? undefined : true),
+      probe: () => (running(`sleep ${nap(62)}`) ? undefined : true),
     });
   });
 

@@ -54,6 +54,11 @@ export interface TestStep extends StepContext {
   lose(): void;
 }
 
+/** Seconds for a sleep that only this process has: tests look for it among all processes of the machine. */
+export function nap(seconds: number): string {
+  return `${seconds}.${process.pid}`;
+}
+
 let steps = 0;
 
 /** A step of a new operation on a new subject, unless said otherwise. */

@@ -3,9 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { sql } from 'drizzle-orm';
-import { pino } from 'pino';
 import { createApp } from '../../api/app.js';
 import { ensureFirstAdmin } from '../../api/auth/first-admin.js';
 import type { AppSettings } from '../../api/deps.js';
@@ -16,6 +14,7 @@ import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
 import { startTemporal } from '../../lab/temporal.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import { testPostgres } from '../support/postgres.js';
+import { createContract } from './contract.js';
 import { createStandInActivities } from './stand-in-activities.js';
 
 Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
@@ -28,10 +27,12 @@ interface HarnessOptions {
   settings?: Partial<AppSettings>;
   /** `none`: nothing answers at Temporal's address; `server`: no worker; `worker`: with one that stands in */
   temporal: 'none' | 'server' | 'worker';
+  /** what stands between the API (not its worker) and Temporal: answers the address to use instead */
+  through?: (address: string) => Promise<string>;
 }
 
 /** The app in process, on a real Postgres and, where asked for, a real Temporal with a stand-in worker. */
-export async function openHarness({ settings = {}, temporal: wanted }: HarnessOptions) {
+export async function openHarness({ settings = {}, temporal: wanted, through }: HarnessOptions) {
   const closers: (() => Promise<unknown>)[] = [];
   const store = await testPostgres();
   closers.push(store.close);
@@ -43,7 +44,8 @@ export async function openHarness({ settings = {}, temporal: wanted }: HarnessOp
   }
   const address = wanted === 'none' ? '127.0.0.1:1' : await temporalAddress(closers);
   const taskQueue = `api-${firstId}`;
-  const temporal = createTemporal({ address, namespace: 'default', taskQueue, tls: false });
+  const seen = through === undefined ? address : await through(address);
+  const temporal = createTemporal({ address: seen, namespace: 'default', taskQueue, tls: false });
   closers.push(temporal.close);
   if (wanted === 'worker') closers.push(await startWorker({ address, taskQueue, db }));
   const secrets = createSecrets(parseSecretKeys('test key of sufficient length'));
@@ -71,6 +73,7 @@ export async function openHarness({ settings = {}, temporal: wanted }: HarnessOp
     sshPublicKey: async () => 'ssh-ed25519 AAAA test',
   });
   await ensureFirstAdmin({ db, ...ADMIN, dataDir: tmpdir() });
+  const contract = createContract(router);
   const call = async (method: string, path: string, init: CallOptions = {}) => {
     const { as = ADMIN, headers = {}, json, form, from = '192.0.2.1', ...rest } = init;
     const given = new Headers(headers);
@@ -82,12 +85,30 @@ export async function openHarness({ settings = {}, temporal: wanted }: HarnessOp
     }
     if (form !== undefined) body = formOf(form);
     const request = { method, headers: given, ...(body === undefined ? {} : { body }) };
-    return router.hono.request(path, request, { incoming: { socket: { remoteAddress: from } } });
+    const response = await router.hono.request(path, request, {
+      incoming: { socket: { remoteAddress: from } },
+    });
+    const plain =
+      path
+        .split('?')[0]
+        ?.replace(/\/+$/, '')
+        .replace(/^\/server(?=\/|$)/, '/servers') ?? '';
+    await contract.check(method, response, plain);
+    return response;
   };
   return {
-    ...{ db, store, secrets, temporal, router, log, call, address, taskQueue },
+    db,
+    store,
+    contract,
+    secrets,
+    temporal,
+    router,
+    log,
+    call,
+    address,
+    taskQueue,
     async close() {
-      for (const close of closers.reverse()) await close();
+      for (const close of closers.toReversed()) await close();
     },
   };
 }
@@ -116,7 +137,11 @@ async function temporalAddress(closers: (() => Promise<unknown>)[]): Promise<str
   const shared = process.env['SLIPWAY_TEST_TEMPORAL'];
   if (shared !== undefined) return shared;
   const dir = await mkdtemp(join(tmpdir(), 'slipway-temporal-'));
-  const server = await startTemporal({ dir, log: () => undefined, searchAttributes: Object.keys(SEARCH_ATTRIBUTES) });
+  const server = await startTemporal({
+    dir,
+    log: () => undefined,
+    searchAttributes: Object.keys(SEARCH_ATTRIBUTES),
+  });
   closers.push(async () => {
     await server.stop();
     await rm(dir, { recursive: true, force: true });
@@ -146,7 +171,10 @@ async function startWorker({ address, taskQueue, db }: StartWorker): Promise<() 
   };
 }
 
-export async function pollUntil<T>(look: () => Promise<T | undefined | false>, deadlineMs = 8_000): Promise<T> {
+export async function pollUntil<T>(
+  look: () => Promise<T | undefined | false>,
+  deadlineMs = 8_000,
+): Promise<T> {
   const until = Date.now() + deadlineMs;
   for (;;) {
     const found = await look();
@@ -155,6 +183,3 @@ export async function pollUntil<T>(look: () => Promise<T | undefined | false>, d
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
 }
-
-export const silentLogger = pino({ level: 'silent' });
-export { Ajv2020 };

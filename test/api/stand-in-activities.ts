@@ -11,12 +11,16 @@ export function createStandInActivities(db: Db) {
   const notify = (id: string) => db.execute(sql`select pg_notify('slipway_operation', ${id})`);
   return {
     async begin(id: string, runId: string): Promise<void> {
-      await db.update(operations).set({ runId, state: 'running', confirmedAt: new Date() }).where(eq(operations.id, id));
+      await db
+        .update(operations)
+        .set({ runId, state: 'running', confirmedAt: new Date() })
+        .where(eq(operations.id, id));
       await notify(id);
     },
     async decided(id: string, action: string, payload: DecisionPayload): Promise<void> {
       const [row] = await db.select().from(operations).where(eq(operations.id, id));
-      const ignored = payload.note === 'too late' ? 'past_commit' : payload.note === 'wrong' ? 'not now' : undefined;
+      const ignored =
+        payload.note === 'too late' ? 'past_commit' : payload.note === 'wrong' ? 'not now' : undefined;
       const { id: decision, hold, note, actor = 'temporal' } = payload;
       const decisions = [
         ...(row?.decisions ?? []),
@@ -35,7 +39,10 @@ export function createStandInActivities(db: Db) {
       await notify(id);
     },
     async finish(id: string): Promise<void> {
-      await db.update(operations).set({ state: 'succeeded', endedAt: new Date() }).where(eq(operations.id, id));
+      await db
+        .update(operations)
+        .set({ state: 'succeeded', endedAt: new Date() })
+        .where(eq(operations.id, id));
       await notify(id);
     },
   };

@@ -1,4 +1,12 @@
-import { condition, defineQuery, defineSignal, proxyActivities, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
+import {
+  condition,
+  defineQuery,
+  defineSignal,
+  proxyActivities,
+  setHandler,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { ADMIN_PASSWORD_SIGNAL } from '../../workflows/contract/clients.js';
 import type { OperationInput } from '../../workflows/contract/operation.js';
 import type { ProbeInput, ProbeResults } from '../../workflows/contract/servers.js';
@@ -14,7 +22,11 @@ async function standIn(input: OperationInput<unknown>): Promise<void> {
   let done = false;
   const pending: { action: string; payload: DecisionPayload }[] = [];
   setHandler(defineQuery('passwords'), () => passwords);
-  setHandler(defineQuery('view'), () => ({ id, title: 'asked just now', subject: workflowInfo().workflowId }));
+  setHandler(defineQuery('view'), () => ({
+    id,
+    title: 'asked just now',
+    subject: workflowInfo().workflowId,
+  }));
   setHandler(defineSignal<[unknown]>(ADMIN_PASSWORD_SIGNAL), (payload) => void passwords.push(payload));
   setHandler(defineSignal('finish'), () => {
     done = true;
@@ -23,10 +35,11 @@ async function standIn(input: OperationInput<unknown>): Promise<void> {
     setHandler(defineSignal<[DecisionPayload]>(action), (payload) => void pending.push({ action, payload }));
   }
   await begin(id, workflowInfo().runId);
-  while (!done) {
+  for (;;) {
     await condition(() => done || pending.length > 0);
     const next = pending.shift();
-    if (next !== undefined) await decided(id, next.action, next.payload);
+    if (next === undefined) break;
+    await decided(id, next.action, next.payload);
   }
   await finish(id);
   // between the recorded end and the free subject
@@ -43,7 +56,16 @@ export async function probe({ kind, target }: ProbeInput): Promise<ProbeResults[
   if (kind === 'images') {
     return {
       readAt: READ_AT,
-      images: [{ tag: '1.3-master', id: 'sha256:1', sizeBytes: 5, createdAt: READ_AT, branch: 'master', commit: '0f3' }],
+      images: [
+        {
+          tag: '1.3-master',
+          id: 'sha256:1',
+          sizeBytes: 5,
+          createdAt: READ_AT,
+          branch: 'master',
+          commit: '0f3',
+        },
+      ],
     };
   }
   if (kind === 'load') {

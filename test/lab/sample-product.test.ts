@@ -357,7 +357,7 @@ describe('the image of the sample product', () => {
       );
     }
     const { stdout } = await run(
-      'chroot',
+      '/usr/sbin/chroot',
       [root, '/bin/sh', '-c', 'cd /app && cat VERSION && artisan env:show'],
       { env: { PATH: '/bin' } },
     );

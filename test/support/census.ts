@@ -42,7 +42,7 @@ export async function census(host: LabHost): Promise<Census> {
   const section = sections(listed.stdout);
   return {
     containers: containers
-      .map((c) => ({ ...{ name: nameOf(c), image: c.Image, state: c.State }, ...labelled(c.Labels) }))
+      .map((c) => ({ name: nameOf(c), image: c.Image, state: c.State, ...labelled(c.Labels) }))
       .sort(byName),
     networks: networks
       .filter((n) => !['bridge', 'host', 'none'].includes(n.Name))
@@ -75,8 +75,6 @@ export function traces(of: Census, client: string): string[] {
     bears(thing.name) ||
     bears(thing.project) ||
     Object.values(thing.labels ?? {}).some((value) => value === client);
-  const named = (kind: string, things: { name: string }[]): string[] =>
-    things.map(({ name }) => `${kind} ${name}`);
   const plain = (kind: string, names: string[]): string[] =>
     names.filter(bears).map((name) => `${kind} ${name}`);
   return [
@@ -186,4 +184,8 @@ function ports(container: DockerContainer): string[] {
 
 function byName(one: { name: string }, other: { name: string }): number {
   return one.name < other.name ? -1 : 1;
+}
+
+function named(kind: string, things: { name: string }[]): string[] {
+  return things.map(({ name }) => `${kind} ${name}`);
 }

@@ -8,6 +8,8 @@ export interface TcpProxy {
   port: number;
   /** connections accepted so far */
   accepted(): number;
+  /** connections that exist now */
+  connected(): number;
   /** for connections that exist and for new ones */
   setMode(mode: ProxyMode): void;
   /** milliseconds that every chunk waits in each direction */
@@ -20,6 +22,7 @@ export interface TcpProxy {
 /** Stands between a client and a port of this machine, and misbehaves on request. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  const clients = new Set<Socket>();
   let mode: ProxyMode = 'pass';
   let delayMs = 0;
   let accepted = 0;
@@ -38,6 +41,8 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const server = createServer({ noDelay: true }, (client) => {
     accepted += 1;
     sockets.add(client);
+    clients.add(client);
+    client.on('close', () => clients.delete(client));
     if (mode === 'refuse') {
       client.on('error', () => {});
       client.on('close', () => sockets.delete(client));
@@ -54,6 +59,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   return {
     port: (server.address() as AddressInfo).port,
     accepted: () => accepted,
+    connected: () => clients.size,
     setMode: (next) => {
       mode = next;
     },

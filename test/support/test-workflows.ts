@@ -1,1 +1,2 @@
 export { scripted } from './scripted-operation.js';
+export * from '../../workflows/index.js';

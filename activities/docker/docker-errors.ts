@@ -1,0 +1,50 @@
+import { capText, type FailureKind, failure } from '../../workflows/contract/failures.js';
+import { classifyExit } from '../ssh/errors.js';
+
+/** What Docker 20 to 28 and both generations of Compose say; the first match decides. */
+const SAYINGS: [RegExp, FailureKind, string?][] = [
+  [/cannot connect to the docker daemon|error during connect|is the docker daemon running/i, 'Unavailable'],
+  [/dial unix [^\s]*docker\.sock: connect: (?:connection refused|no such file)/i, 'Unavailable'],
+  [
+    /permission denied while trying to connect to the docker (?:daemon|api)|sudo: a password is required/i,
+    'Unauthorized',
+    'put the SSH user into the group docker, or allow it docker through sudo without a password',
+  ],
+  [/toomanyrequests|rate limit/i, 'RateLimited'],
+  [/port is already allocated|address already in use/i, 'Conflict'],
+  [/pool overlaps with other one|networks? (?:have|has) overlapping/i, 'Conflict'],
+  [/(?:container )?name "[^"]*" is already in use/i, 'Conflict'],
+  [
+    /no such image|pull access denied|manifest unknown|unable to find image|repository does not exist/i,
+    'CommandFailed',
+    'the image has been removed from the server: build it again, then retry',
+  ],
+];
+
+/** The kind of Docker's own complaint in an output, or undefined when the command itself has failed. */
+export function dockerErrorKind(output: string): FailureKind | undefined {
+  return SAYINGS.find(([pattern]) => pattern.test(output))?.[1];
+}
+
+/** Failure for a Docker or Compose command: `what` says which, on which host; `output` is what it said last. */
+export function dockerFailure({
+  what,
+  exitCode,
+  output,
+}: {
+  what: string;
+  exitCode: number;
+  output: string;
+}) {
+  const saying = SAYINGS.find(([pattern]) => pattern.test(output));
+  if (saying === undefined) return classifyExit({ command: what, exitCode, stderr: output });
+  const [, kind, hint] = saying;
+  // 700 bytes leave room for the words around it
+  return failure(kind, `${what}: ${capText(output.trim(), 700)}`, hint === undefined ? {} : { hint });
+}
+
+/** Whether the same command may simply be run again: Docker itself was away or busy, and nothing has run. */
+export function isTransientExit({ exitCode, tail }: { exitCode: number; tail: string }): boolean {
+  const kind = exitCode === 0 ? undefined : dockerErrorKind(tail);
+  return kind === 'Unavailable' || kind === 'RateLimited';
+}

@@ -1,0 +1,26 @@
+import type { ClientNames } from '../../workflows/contract/clients.js';
+import { type Script, sh } from '../ssh/shell.js';
+import { splitImage } from './survey.js';
+
+/**
+ * Shell function `as_root <directory> <ro|rw> <script> [argument…]`: runs a script as root in a one-off container that
+ * sees that directory alone, as `/slipway`, and no network. For files that belong to users of a container. Takes the
+ * client's image, or what else of the product is there: any has a shell.
+ */
+export function rootContainer(docker: readonly string[], { image }: Pick<ClientNames, 'image'>): Script {
+  const [repository] = splitImage(image);
+  return sh`
+root_image() {
+  for candidate in ${image} $(${docker} images -q -- ${repository} 2>/dev/null) busybox; do
+    if ${docker} image inspect --format . -- "$candidate" >/dev/null 2>&1; then printf '%s\n' "$candidate"; return 0; fi
+  done
+  return 1
+}
+as_root() {
+  local mounted=$1 mode=$2 script=$3 image
+  shift 3
+  image=$(root_image) || { echo 'no image for a container that runs as root' >&2; return 1; }
+  ${docker} run --rm --network none --user 0:0 --pull never --workdir / --entrypoint /bin/sh \
+    --volume "$mounted:/slipway:$mode" "$image" -c "$script" sh "$@"
+}`;
+}

@@ -1,0 +1,86 @@
+import type { ClientThing } from '../../workflows/contract/clients.js';
+import { failure } from '../../workflows/contract/failures.js';
+import type { StepContext } from '../../workflows/contract/step.js';
+import { type Client, type Connections, nameOf, type Server } from '../connections.js';
+import type { CloudSettings, SqlSession } from './engine.js';
+import { openSql } from './open-sql.js';
+
+export type SqlActivities = ReturnType<typeof createSqlActivities>;
+
+/** A client's database and user on its server's SQL engine, over the backend's remote login. */
+export function createSqlActivities({
+  servers,
+  clients,
+  secrets,
+}: Pick<Connections, 'servers' | 'clients' | 'secrets'>) {
+  const withSession = async <Result>(
+    serverId: number,
+    step: StepContext,
+    act: (session: SqlSession, server: Server) => Promise<Result>,
+  ): Promise<Result> => {
+    const server = await servers.get(serverId);
+    const password = await secrets.reveal(server.sqlPassword);
+    return openSql(server, password, step.signal, (session) => act(session, server));
+  };
+
+  return {
+    /** Changes nothing. `Conflict` names the database or user of that name that this operation has not made. */
+    surveyDatabase: ({ names, operation }: ClientThing, step: StepContext): Promise<void> =>
+      withSession(names.serverId, step, async (session, server) => {
+        const foreign = await session.survey({ name: names.name, operation });
+        if (foreign.length === 0) return;
+        throw failure('Conflict', `on ${nameOf(server)} there is already ${foreign.join(', ')}`, {
+          hint: 'remove or rename it if nobody needs it, then create the client again',
+        });
+      }),
+
+    /** Database and user `names.name`, marked, the user limited to the client's network (`spec/operations.md`, step 3). */
+    ensureDatabase: async ({ names, operation }: ClientThing, step: StepContext): Promise<void> => {
+      const password = await secrets.reveal(names.secrets.databasePassword);
+      const { name, subnet, serverId } = names;
+      await withSession(serverId, step, (session) => session.ensure({ name, operation, subnet, password }));
+      step.summarize(`database and user ${name}`);
+    },
+
+    /** Undo of `ensureDatabase`: succeeds when there is nothing, leaves what bears no mark of the operation. */
+    removeDatabase: ({ names, operation }: ClientThing, step: StepContext): Promise<void> =>
+      withSession(names.serverId, step, async (session) => {
+        await session.remove({ name: names.name, operation });
+      }),
+
+    /** For deleting a client: `operation` is the one that created it. `Conflict` when another has put its own there. */
+    dropDatabase: ({ names, operation }: ClientThing, step: StepContext): Promise<void> =>
+      withSession(names.serverId, step, async (session, server) => {
+        if ((await session.remove({ name: names.name, operation })) !== 'foreign') return;
+        throw failure(
+          'Conflict',
+          `database ${names.name} on ${nameOf(server)} was not made for this client`,
+          {
+            hint: 'look whose it is; skip this step to leave it',
+          },
+        );
+      }),
+
+    /** What the product reads of its client: maintenance, licence, version, configuration (source: Alfa Cloud). */
+    writeCloudSettings: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
+      const client = await clients.get(names.clientId);
+      await withSession(names.serverId, step, (session) =>
+        session.writeCloudSettings(names.name, cloudSettingsOf(client)),
+      );
+    },
+  };
+}
+
+/** Texts, as the product reads them: flags are `0` or `1`, moments ISO in UTC, what is not set is empty. */
+export function cloudSettingsOf(client: Client): CloudSettings {
+  return {
+    mine: {
+      maintenance: client.status === 'maintenance' ? '1' : '0',
+      license_expires_at: client.licenseExpiresAt?.toISOString() ?? '',
+      version: client.versionTag,
+      config: client.config,
+      license: client.license,
+    },
+    first: { turbo_start: '0', tutorial_asked: '0', update_notice: '' },
+  };
+}

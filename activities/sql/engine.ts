@@ -1,0 +1,60 @@
+import type { FailureKind } from '../../workflows/contract/failures.js';
+
+/** Remote login of the backend on one server's SQL engine. */
+export interface SqlLogin {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+}
+
+/** A client's database and its user of the same name, with the operation whose mark they bear. */
+export interface OwnedDatabase {
+  name: string;
+  operation: string;
+}
+
+export interface NewDatabase extends OwnedDatabase {
+  password: string;
+  /** the only network that the user may log in from, such as `10.213.0.16/28` */
+  subnet: string;
+}
+
+/** `mine` is written over what is there; `first` is the product's own afterwards and only written when absent. */
+export interface CloudSettings {
+  mine: Readonly<Record<string, string>>;
+  first: Readonly<Record<string, string>>;
+}
+
+export type Removal = 'removed' | 'absent' | 'foreign';
+
+/** One connection to an engine. Its errors are the driver's own; `kindOf` tells which failure they are. */
+export interface SqlSession {
+  /** names what is there under that name and does not bear the operation's mark, such as `database client42` */
+  survey(thing: OwnedDatabase): Promise<string[]>;
+  /** creates database and user, or finishes what an earlier attempt began; foreign things are `Conflict` */
+  ensure(thing: NewDatabase): Promise<void>;
+  /** removes both when they bear the mark, sessions first, with whatever an attempt left half-made */
+  remove(thing: OwnedDatabase): Promise<Removal>;
+  writeCloudSettings(name: string, settings: CloudSettings): Promise<void>;
+  /** version of the server, such as `10.11.6-MariaDB` */
+  version(): Promise<string>;
+  /** accounts of this login that may log in from any address; empty where the engine does not keep addresses */
+  openAccounts(): Promise<string[]>;
+}
+
+export interface SqlEngineDriver {
+  kindOf(error: unknown): FailureKind | undefined;
+  /** opens a connection, hands it to `act` and closes it; when the signal aborts, the connection is cut at once */
+  connect<Result>(
+    login: SqlLogin,
+    signal: AbortSignal,
+    act: (session: SqlSession) => Promise<Result>,
+  ): Promise<Result>;
+}
+
+/** 10 s, as for SSH: longer than any handshake over a slow line, short beside the retries around it. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+
+/** A DROP waits for sessions that were just ended; whatever takes longer is tried again. */
+export const LOCK_TIMEOUT_S = 20;

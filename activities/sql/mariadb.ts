@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
+import { failure } from '../../workflows/contract/failures.js';
+import { mark } from '../../workflows/contract/ids.js';
+import {
+  type CloudSettings,
+  CONNECT_TIMEOUT_MS,
+  LOCK_TIMEOUT_S,
+  type NewDatabase,
+  type OwnedDatabase,
+  type Removal,
+  type SqlEngineDriver,
+  type SqlSession,
+} from './engine.js';
+import { mariadbGrantName, mariadbHost, mariadbName } from './identifiers.js';
+import { mariadbErrorKind } from './mariadb-errors.js';
+
+/** Named one by one: `ALL PRIVILEGES` grows with the server's version beyond what the backend's login holds. */
+const GRANTED = [
+  'SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES',
+  'CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, EXECUTE, EVENT, TRIGGER',
+].join(', ');
+
+/**
+ * MariaDB ≥ 10.5. A database bears its mark in its COMMENT from CREATE on; an account has no place for one and
+ * belongs to the marked database of its name, so it is made after it and removed before it.
+ */
+export const mariadb: SqlEngineDriver = {
+  kindOf: mariadbErrorKind,
+  async connect({ host, port, user, password }, signal, act) {
+    signal.throwIfAborted();
+    const connection = await createConnection({
+      host,
+      port,
+      user,
+      password,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+    });
+    const cut = () => connection.destroy();
+    signal.addEventListener('abort', cut, { once: true });
+    // a lost connection is also an event, which without a listener would end the process
+    connection.on('error', () => undefined);
+    try {
+      // the driver escapes with backslashes, which a server's own sql_mode could have switched off
+      await connection.query("SET SESSION sql_mode = 'STRICT_TRANS_TABLES', lock_wait_timeout = ?", [
+        LOCK_TIMEOUT_S,
+      ]);
+      return await act(sessionOn(connection));
+    } finally {
+      signal.removeEventListener('abort', cut);
+      await connection.end().catch(() => connection.destroy());
+    }
+  },
+};
+
+function sessionOn(db: Connection): SqlSession {
+  return {
+    survey: (thing) => survey(db, thing),
+    ensure: (thing) => ensure(db, thing),
+    remove: (thing) => remove(db, thing),
+    writeCloudSettings: (name, settings) => writeCloudSettings(db, name, settings),
+    version: async () => String((await rows(db, 'SELECT VERSION() AS version'))[0]?.['version']),
+    openAccounts: () => openAccounts(db),
+  };
+}
+
+async function rows(db: Connection, text: string, values: unknown[] = []): Promise<RowDataPacket[]> {
+  const [found] = await db.query<RowDataPacket[]>(text, values);
+  return found;
+}
+
+/** The database's comment, or undefined when there is none of that name. */
+async function readMark(db: Connection, name: string): Promise<string | undefined> {
+  const [found] = await rows(
+    db,
+    'SELECT SCHEMA_COMMENT AS mark FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?',
+    [name],
+  );
+  return found === undefined ? undefined : String(found['mark']);
+}
+
+/** Accounts of that name, as `'name'@'host'` for use in statements. */
+async function accountsOf(db: Connection, name: string): Promise<string[]> {
+  const found = await rows(db, 'SELECT User AS user, Host AS host FROM mysql.user WHERE User = ?', [name]);
+  return found.map((row) => db.format('?@?', [row['user'], row['host']]));
+}
+
+async function survey(db: Connection, { name, operation }: OwnedDatabase): Promise<string[]> {
+  const found = await readMark(db, name);
+  if (found === mark(operation)) return [];
+  const accounts = await accountsOf(db, name);
+  return [
+    ...(found === undefined ? [] : [`database ${name}`]),
+    ...accounts.map((account) => `SQL user ${account}`),
+  ];
+}
+
+async function ensure(db: Connection, thing: NewDatabase): Promise<void> {
+  await ensureDatabase(db, thing);
+  const account = db.format('?@?', [thing.name, mariadbHost(thing.subnet)]);
+  // replaced rather than altered: the account is ours by its database, and may bear an earlier attempt's password
+  await db.query(`CREATE OR REPLACE USER ${account} IDENTIFIED BY PASSWORD ?`, [nativeHash(thing.password)]);
+  await db.query(`GRANT ${GRANTED} ON ${mariadbGrantName(thing.name)}.* TO ${account}`);
+}
+
+async function ensureDatabase(db: Connection, thing: NewDatabase): Promise<void> {
+  const foreign = await survey(db, thing);
+  if (foreign.length > 0) throw failure('Conflict', `${foreign.join(', ')}: already there and not ours`);
+  if ((await readMark(db, thing.name)) !== undefined) return;
+  try {
+    await db.query(
+      `CREATE DATABASE ${mariadbName(thing.name)} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT ?`,
+      [mark(thing.operation)],
+    );
+  } catch (error) {
+    // an attempt of ours may have been faster
+    if (mariadbErrorKind(error) !== 'Conflict' || (await survey(db, thing)).length > 0) throw error;
+  }
+}
+
+async function remove(db: Connection, { name, operation }: OwnedDatabase): Promise<Removal> {
+  const found = await readMark(db, name);
+  if (found === undefined) return 'absent';
+  if (found !== mark(operation)) return 'foreign';
+  for (const account of await accountsOf(db, name)) await db.query(`DROP USER IF EXISTS ${account}`);
+  await endSessions(db, name);
+  await db.query(`DROP DATABASE IF EXISTS ${mariadbName(name)}`);
+  return 'removed';
+}
+
+async function endSessions(db: Connection, name: string): Promise<void> {
+  try {
+    await db.query('KILL CONNECTION USER ?', [name]);
+  } catch (error) {
+    // without the right to end them, DROP still succeeds unless one holds a lock, and then says so
+    if (mariadbErrorKind(error) !== 'Unauthorized') throw error;
+  }
+}
+
+async function writeCloudSettings(
+  db: Connection,
+  name: string,
+  { mine, first }: CloudSettings,
+): Promise<void> {
+  const at = mariadbName(name);
+  await db.query(
+    `CREATE TABLE IF NOT EXISTS ${at}.cloud_settings (name varchar(64) PRIMARY KEY, value text)`,
+  );
+  await db.query(
+    `CREATE TABLE IF NOT EXISTS ${at}.cloud_versions
+       (version varchar(128) PRIMARY KEY, info text, released_at datetime)`,
+  );
+  await db.query(
+    `INSERT INTO ${at}.cloud_settings (name, value) VALUES ? ON DUPLICATE KEY UPDATE value = VALUES(value)`,
+    [Object.entries(mine)],
+  );
+  await db.query(`INSERT IGNORE INTO ${at}.cloud_settings (name, value) VALUES ?`, [Object.entries(first)]);
+}
+
+async function openAccounts(db: Connection): Promise<string[]> {
+  const accounts = await rows(
+    db,
+    "SELECT CONCAT(User, '@', Host) AS account FROM mysql.user WHERE Host IN ('', '%') AND User = SUBSTRING_INDEX(USER(), '@', 1)",
+  );
+  return accounts.map((row) => String(row['account']));
+}
+
+/** `mysql_native_password`: so that no statement, log or error of the server ever holds the password itself. */
+function nativeHash(password: string): string {
+  const once = createHash('sha1').update(password).digest();
+  return `*${createHash('sha1').update(once).digest('hex').toUpperCase()}`;
+}

@@ -1,0 +1,103 @@
+import { bodyLimit } from 'hono/body-limit';
+import { cors } from 'hono/cors';
+import { requestId } from 'hono/request-id';
+import { secureHeaders } from 'hono/secure-headers';
+import { createAuthenticator } from './auth/authenticate.js';
+import { BODY_LIMIT_BYTES } from './body.js';
+import type { AppDeps, AppSettings, RouteDeps } from './deps.js';
+import type { Ctx } from './environment.js';
+import { describeError, problemOf } from './errors.js';
+import { addHealthRoutes } from './health.js';
+import { createMetrics } from './metrics.js';
+import { accessLog } from './middleware/access-log.js';
+import { clientAddress } from './middleware/client-address.js';
+import { allowed, crossSiteGuard } from './middleware/cross-site.js';
+import { createChanges } from './operations/changes.js';
+import { createProbes } from './probes.js';
+import { Problem, problemBody, PROBLEMS } from './problem.js';
+import { createRouter, type Router } from './router.js';
+import { addAccessRoutes } from './routes/access.js';
+import { addClientChangeRoutes } from './routes/client-changes.js';
+import { addClientRoutes } from './routes/clients.js';
+import { addDocumentRoutes } from './routes/documents.js';
+import { addOperationRoutes } from './routes/operations.js';
+import { addServerRoutes } from './routes/servers.js';
+
+/** The HTTP API. Reads no environment and opens nothing: everything comes with `deps`. */
+export function createApp(deps: AppDeps): Router {
+  const { settings, database, temporal, logger } = deps;
+  const { db, sql } = database;
+  const routeDeps: RouteDeps = {
+    ...deps,
+    db,
+    authenticator: createAuthenticator({ db, adminAddresses: settings.adminAddresses }),
+    metrics: createMetrics({ db }),
+    changes: createChanges({ sql, logger }),
+    probes: createProbes({ temporal }),
+  };
+  const router = createRouter();
+  const { hono } = router;
+  // the order is the contract: an answer of any layer has an id, is logged and has the headers
+  hono.use(requestId({ limitLength: 255 }));
+  hono.use(clientAddress(settings));
+  hono.use(accessLog({ logger, metrics: routeDeps.metrics }));
+  hono.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }));
+  hono.use(corsOf(settings));
+  hono.use(bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: tooLarge }));
+  hono.use(crossSiteGuard({ router, panelOrigins: settings.panelOrigins }));
+  hono.use(routeDeps.authenticator.middleware({ router }));
+  hono.onError((error, c) => answerError(error, c));
+  hono.notFound((c) => answerError(missing(c, router), c));
+  addRoutes(router, routeDeps);
+  return router;
+}
+
+/** Declares every route; the document needs no more than this. */
+export function addRoutes(router: Router, deps: RouteDeps): void {
+  addClientRoutes(router, deps);
+  addClientChangeRoutes(router, deps);
+  addServerRoutes(router, deps);
+  addOperationRoutes(router, deps);
+  addAccessRoutes(router, deps);
+  addHealthRoutes(router, deps);
+  addDocumentRoutes(router, deps);
+}
+
+function corsOf({ panelOrigins }: AppSettings) {
+  return cors({
+    origin: (origin) => (panelOrigins.includes(origin) ? origin : null),
+    credentials: true,
+    allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+    allowHeaders: [
+      'Authorization',
+      'Content-Type',
+      'Idempotency-Key',
+      'If-None-Match',
+      'Prefer',
+      'X-Request-Id',
+    ],
+    exposeHeaders: ['ETag', 'Link', 'Location', 'Preference-Applied', 'Retry-After', 'X-Request-Id'],
+  });
+}
+
+function tooLarge(): never {
+  throw new Problem('body_too_large', { detail: `At most ${BODY_LIMIT_BYTES / 1024} KB` });
+}
+
+function missing(c: Ctx, router: Router): Problem {
+  const routes = router.at(c.req.path);
+  if (routes.length === 0) return new Problem('not_found', { detail: 'There is no such route' });
+  return new Problem('method_not_allowed', { headers: { Allow: allowed(routes) } });
+}
+
+function answerError(error: unknown, c: Ctx): Response {
+  const problem = problemOf(error);
+  const [status] = PROBLEMS[problem.code];
+  if (status >= 500)
+    c.get('log')?.error({ error: describeError(problem.options.cause ?? error) }, problem.code);
+  const body = problemBody({ problem, path: c.req.path, requestId: c.get('requestId') });
+  return c.body(JSON.stringify(body), status, {
+    'Content-Type': 'application/problem+json',
+    ...problem.options.headers,
+  });
+}

@@ -1,0 +1,43 @@
+import type { z } from '@hono/zod-openapi';
+import type { AuditEntry } from '../db/queries/audit.js';
+import type { OperationRequest } from '../workflows/contract/operation.js';
+import type { Ctx } from './environment.js';
+import { Problem } from './problem.js';
+import type { StartQuery } from './schemas/pages.js';
+import { refOf } from './operations/refusals.js';
+import { type Caller } from './operations/record-start.js';
+import { type Started } from './operations/start.js';
+
+/** 255: what a header may reasonably carry; visible ASCII only. */
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+
+export function callerOf(c: Ctx, body: unknown = null): Caller {
+  const idempotencyKey = c.req.header('idempotency-key');
+  if (idempotencyKey !== undefined && !IDEMPOTENCY_KEY.test(idempotencyKey)) {
+    throw new Problem('invalid_input', {
+      errors: [{ field: 'Idempotency-Key', message: 'must be 1 to 255 visible ASCII characters' }],
+    });
+  }
+  const identity = { actor: c.get('actor'), address: c.get('address'), requestId: c.get('requestId') };
+  return { ...identity, route: `${c.req.method} ${c.req.path}`, idempotencyKey, body };
+}
+
+export function auditOf(c: Ctx, entry: Pick<AuditEntry, 'subject' | 'outcome' | 'detail'>): AuditEntry {
+  const { actor, address, requestId, route } = callerOf(c);
+  return { actor, address, requestId, route, ...entry };
+}
+
+export function startOptions(
+  query: z.output<typeof StartQuery>,
+): Pick<OperationRequest, 'holdWindowMs' | 'onFailure'> {
+  return {
+    ...(query.hold_window === undefined ? {} : { holdWindowMs: query.hold_window * 60_000 }),
+    ...(query.on_failure === undefined ? {} : { onFailure: query.on_failure }),
+  };
+}
+
+/** `spec/access.md`: 202 with Location, or 200 for an operation that an equal request has started. */
+export function answerStarted(c: Ctx, { status, answerId, operation }: Started): Response {
+  const ref = refOf(operation);
+  return c.json({ id: answerId, operation: ref }, status, { Location: ref.href });
+}

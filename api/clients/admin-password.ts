@@ -1,0 +1,121 @@
+import { recordAudit } from '../../db/queries/audit.js';
+import { findClient, lockClient, updateClient } from '../../db/queries/clients.js';
+import { findOpenOperations, type OperationRow } from '../../db/queries/operation-reads.js';
+import { ADMIN_PASSWORD_SIGNAL, type SetAdminPasswordParams } from '../../workflows/contract/clients.js';
+import { subjectId } from '../../workflows/contract/ids.js';
+import type { OperationRequest } from '../../workflows/contract/operation.js';
+import type { RouteDeps } from '../deps.js';
+import { openRun } from '../operations/control.js';
+import { Problem } from '../problem.js';
+import { requireClean } from './create.js';
+import { type Caller } from '../operations/record-start.js';
+import { type Started, startOperation } from '../operations/start.js';
+
+const PASSWORD_LIFE_MS = 7 * 86_400_000;
+const SIGNAL_MS = 2_000;
+
+interface SetPassword {
+  id: number;
+  password: string;
+  caller: Caller;
+  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
+}
+
+/**
+ * Sets the administrator's password: handed to a create that still runs, as its last step, else by an operation of
+ * its own. Only a reference leaves the database.
+ */
+export async function setAdminPassword(deps: RouteDeps, request: SetPassword): Promise<Started> {
+  const found = await findClient(deps.db, request.id);
+  if (found === undefined) throw new Problem('not_found', { detail: `There is no client ${request.id}` });
+  const subject = subjectId('client', request.id);
+  const open = (await findOpenOperations(deps.db, [subject])).get(subject);
+  if (open?.kind === 'create_client') {
+    const handed = await handToCreate(deps, open, request);
+    if (handed !== undefined) return handed;
+  }
+  return startOperation<SetAdminPasswordParams>(
+    { ...deps },
+    {
+      kind: 'set_admin_password',
+      caller: request.caller,
+      options: request.options,
+      async prepare(tx) {
+        const client = await lockClient(tx, request.id);
+        if (client === undefined)
+          throw new Problem('not_found', { detail: `There is no client ${request.id}` });
+        if (client.status === 'failed')
+          throw new Problem('wrong_status', {
+            detail: `Client ${request.id} has failed: create it again first`,
+          });
+        await requireClean(tx, request.id);
+        const secret = await store(deps, tx, request);
+        return {
+          subject,
+          answerId: request.id,
+          params: { clientId: request.id, password: secret },
+          title: `Set the administrator's password of client ${request.id}`,
+          clientId: request.id,
+          serverId: client.serverId,
+          abandon: (later) => deps.secrets.erase(later, secret),
+        };
+      },
+    },
+  );
+}
+
+/** Stored first, then signalled: the reference must be readable when it arrives. Undefined: the create has ended. */
+async function handToCreate(
+  deps: RouteDeps,
+  open: OperationRow,
+  request: SetPassword,
+): Promise<Started | undefined> {
+  const { caller } = request;
+  const target = await openRun(deps, open.id).catch((error: unknown) => {
+    if (error instanceof Problem && error.code === 'operation_ended') return undefined;
+    throw error;
+  });
+  if (target === undefined) return undefined;
+  const secret = await deps.db.transaction(async (tx) => {
+    const stored = await store(deps, tx, request);
+    // also what the mail with the password will hold
+    await updateClient(tx, request.id, { adminPassword: stored, adminPasswordGiven: true });
+    const { actor, address, requestId, route } = caller;
+    await recordAudit(tx, {
+      actor,
+      address,
+      requestId,
+      route,
+      subject: open.subject,
+      operationId: open.id,
+      outcome: 'sent',
+    });
+    return stored;
+  });
+  const { workflowId, runId } = target.run;
+  const handle = deps.temporal.client.workflow.getHandle(workflowId, runId);
+  try {
+    await deps.temporal.within(SIGNAL_MS, () => handle.signal(ADMIN_PASSWORD_SIGNAL, { password: secret }));
+  } catch (error) {
+    // a lost answer may hide an arrived signal, so the secret stays until it expires
+    if (await hasEnded(deps, open.id)) return undefined;
+    throw error;
+  }
+  return { status: 202, answerId: request.id, operation: target.row };
+}
+
+async function hasEnded(deps: RouteDeps, id: string): Promise<boolean> {
+  return openRun(deps, id).then(
+    () => false,
+    (error: unknown) => error instanceof Problem && error.code === 'operation_ended',
+  );
+}
+
+function store(
+  { secrets }: RouteDeps,
+  tx: Parameters<typeof lockClient>[0],
+  { id, password }: SetPassword,
+): Promise<string> {
+  const place = { owner: `clients/${id}`, name: 'admin_password' };
+  return secrets.store(tx, place, password, new Date(Date.now() + PASSWORD_LIFE_MS));
+}

@@ -1,0 +1,227 @@
+import {
+  type ClientRow,
+  deleteClientRow,
+  failAbandonedCreates,
+  findOpenUndos,
+  findSubdomainHolder,
+  insertClient,
+  listBillingTypes,
+  lockClient,
+  type NewClient,
+  updateClient,
+} from '../../db/queries/clients.js';
+import { findOperation } from '../../db/queries/operation-reads.js';
+import { type ServerRow, shareServer } from '../../db/queries/servers.js';
+import type { Tx } from '../../db/database.js';
+import type { CreateClientParams } from '../../workflows/contract/clients.js';
+import { subjectId } from '../../workflows/contract/ids.js';
+import type { OperationRequest } from '../../workflows/contract/operation.js';
+import { parseMoment } from '../dates.js';
+import type { RouteDeps } from '../deps.js';
+import { type FieldError, Problem } from '../problem.js';
+import { invalidInput } from '../router.js';
+import { type ClientFields, REQUIRED_TO_CREATE } from '../schemas/clients.js';
+import { refOf } from '../operations/refusals.js';
+import { type Caller, type Existing, type Prepared } from '../operations/record-start.js';
+import { type Started, startOperation } from '../operations/start.js';
+
+/** `spec/clients-and-servers.md`: the first password is kept until the mail with it is accepted, at most so long. */
+const PASSWORD_LIFE_MS = 7 * 86_400_000;
+
+interface CreateRequest {
+  fields: ClientFields;
+  caller: Caller;
+  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
+  /** a failed client to be created again; absent: a new one */
+  failedId?: number;
+}
+
+/** Stores the client and starts its create operation. 409 for a taken subdomain, unless by an equal request. */
+export async function createClient(
+  deps: RouteDeps,
+  { fields, caller, options, failedId }: CreateRequest,
+): Promise<Started> {
+  const values = rowOf(fields);
+  return startOperation<CreateClientParams>(
+    { ...deps },
+    {
+      kind: 'create_client',
+      caller,
+      options,
+      async prepare(tx, operation) {
+        const server = await requirePlace(tx, values);
+        await failAbandonedCreates(tx, { subdomain: values.subdomain });
+        const prepared =
+          failedId === undefined
+            ? await insertNew(tx, deps, {
+                values: { ...values, operationId: operation.id },
+                digest: operation.digest,
+              })
+            : await reviveFailed(tx, failedId, {
+                values: { ...values, operationId: operation.id },
+                digest: operation.digest,
+              });
+        if ('existing' in prepared) return prepared;
+        const { client, abandon } = prepared;
+        await storePassword(tx, deps, client.id, fields.password);
+        return { ...preparedFor(client, server), abandon };
+      },
+    },
+  );
+}
+
+type Made = { client: Pick<ClientRow, 'id' | 'subdomain'>; abandon: (tx: Tx) => Promise<void> };
+
+function preparedFor(
+  client: Made['client'],
+  server: ServerRow,
+): Omit<Prepared<CreateClientParams>, 'abandon'> {
+  return {
+    subject: subjectId('client', client.id),
+    answerId: client.id,
+    params: { clientId: client.id, serverId: server.id },
+    title: `Create client ${client.id} (${client.subdomain}.${server.domain})`,
+    clientId: client.id,
+    serverId: server.id,
+  };
+}
+
+async function insertNew(
+  tx: Tx,
+  { secrets }: RouteDeps,
+  { values, digest }: { values: NewClient; digest: string },
+): Promise<Made | Existing> {
+  const client = await insertClient(tx, values);
+  if (client === undefined) return explainTaken(tx, values.subdomain, digest);
+  const abandon = async (later: Tx) => {
+    await secrets.eraseAllOf(later, `clients/${client.id}`);
+    await deleteClientRow(later, client.id);
+  };
+  return { client, abandon };
+}
+
+/** An equal body on a taken subdomain is the same wish again. */
+async function explainTaken(tx: Tx, subdomain: string, digest: string): Promise<Existing> {
+  const holder = await findSubdomainHolder(tx, subdomain);
+  const operation = holder?.operationId ? await findOperation(tx, holder.operationId) : undefined;
+  if (holder !== undefined && operation?.requestDigest === digest)
+    return { existing: operation.id, answerId: holder.id };
+  throw new Problem('subdomain_taken', {
+    detail: `The subdomain ${subdomain} is taken${holder === undefined ? '' : ` by client ${holder.id}`}`,
+    ...(operation === undefined ? {} : { members: { operation: refOf(operation) } }),
+  });
+}
+
+async function reviveFailed(
+  tx: Tx,
+  id: number,
+  { values, digest }: { values: NewClient; digest: string },
+): Promise<Made | Existing> {
+  await failAbandonedCreates(tx, { id });
+  const before = await lockClient(tx, id);
+  if (before === undefined) throw new Problem('not_found', { detail: `There is no client ${id}` });
+  if (before.status !== 'failed') return explainAlive(tx, before, digest);
+  await requireClean(tx, id);
+  const holder = await findSubdomainHolder(tx, values.subdomain);
+  if (holder !== undefined) {
+    throw new Problem('subdomain_taken', {
+      detail: `The subdomain ${values.subdomain} is taken by client ${holder.id}`,
+    });
+  }
+  await updateClient(tx, id, values);
+  const { id: _, ...restored } = before;
+  return { client: { ...before, ...values, id }, abandon: (later) => updateClient(later, id, restored) };
+}
+
+/** The very same request has brought it back to life already; any other came too late. */
+async function explainAlive(tx: Tx, client: ClientRow, digest: string): Promise<Existing> {
+  const operation = client.operationId === null ? undefined : await findOperation(tx, client.operationId);
+  if (operation?.requestDigest === digest) return { existing: operation.id, answerId: client.id };
+  throw new Problem('wrong_status', { detail: `Client ${client.id} is ${client.status}, not failed` });
+}
+
+/** What an ended operation left behind would be in the way of the next one. */
+export async function requireClean(tx: Tx, clientId: number): Promise<void> {
+  const operation = await findOpenUndos(tx, subjectId('client', clientId));
+  if (operation === undefined) return;
+  throw new Problem('needs_cleanup', {
+    detail: `Operation ${operation} left things of client ${clientId} behind: see its leftovers, then delete the client`,
+  });
+}
+
+async function storePassword(tx: Tx, { secrets }: RouteDeps, clientId: number, password: string | undefined) {
+  if (password === undefined) return;
+  const expiresAt = new Date(Date.now() + PASSWORD_LIFE_MS);
+  const owner = { owner: `clients/${clientId}`, name: 'admin_password' };
+  const adminPassword = await secrets.store(tx, owner, password, expiresAt);
+  await updateClient(tx, clientId, { adminPassword, adminPasswordGiven: true });
+}
+
+async function requirePlace(tx: Tx, values: NewClient): Promise<ServerRow> {
+  const errors: FieldError[] = [];
+  const server = await shareServer(tx, values.serverId);
+  if (server === undefined) errors.push({ field: 'server_id', message: 'there is no such server' });
+  else if (!server.active) errors.push({ field: 'server_id', message: 'the server is not active' });
+  const types = await listBillingTypes(tx);
+  if (!types.some((type) => type.id === values.billingType)) {
+    errors.push({
+      field: 'billing_type',
+      message: `must be one of ${types.map((type) => type.id).join(', ')}`,
+    });
+  }
+  if (errors.length > 0 || server === undefined) throw invalidInput(errors);
+  return server;
+}
+
+/** The validated fields as a row, with what is not given at its default; 422 for what a create needs. */
+function rowOf(fields: ClientFields): NewClient {
+  const {
+    server_id: serverId,
+    name,
+    admin_login: adminLogin,
+    subdomain,
+    email,
+    version_tag: versionTag,
+  } = fields;
+  const errors: FieldError[] = REQUIRED_TO_CREATE.filter((field) => fields[field] === undefined).map(
+    (field) => ({
+      field,
+      message: 'is required',
+    }),
+  );
+  const timezone = fields.timezone ?? 'UTC';
+  const written = fields.license_expires_at ?? '';
+  const licenseExpiresAt = written === '' ? null : parseMoment(written, timezone);
+  if (written !== '' && licenseExpiresAt === null)
+    errors.push({ field: 'license_expires_at', message: NOT_A_MOMENT });
+  if (!serverId || !name || !adminLogin || !subdomain || !email || !versionTag || errors.length > 0) {
+    throw invalidInput(errors);
+  }
+  const kind = fields.kind ?? 'client';
+  return {
+    serverId,
+    name,
+    adminLogin,
+    subdomain,
+    email,
+    versionTag,
+    kind,
+    timezone,
+    licenseExpiresAt,
+    status: 'creating',
+    adminPassword: null,
+    adminPasswordGiven: false,
+    shortName: fields.short_name ?? '',
+    adminF: fields.admin_f ?? '',
+    adminI: fields.admin_i ?? '',
+    adminO: fields.admin_o ?? '',
+    phone: fields.phone ?? '',
+    city: fields.city ?? '',
+    allowedIps: fields.allowed_ips ?? [],
+    config: fields.config ?? '',
+    license: fields.license ?? '',
+    billingType: fields.billing_type ?? (kind === 'client' ? 'monthly' : kind),
+  };
+}
+
+export const NOT_A_MOMENT = 'must be a date and time such as 2031-01-31 18:00:00';

@@ -1,0 +1,20 @@
+import type { Context, MiddlewareHandler } from 'hono';
+import type { Logger } from 'pino';
+
+export interface Environment {
+  Variables: {
+    requestId: string;
+    log: Logger;
+    /** address of the caller, seen through trusted proxies */
+    address: string;
+    /** who calls, such as `admin:root`; empty on open routes */
+    actor: string;
+    /** declared path, such as `/clients/{id}`: what metrics and the audit log name */
+    route: string;
+  };
+  /** the node server's; absent when the app is called in process */
+  Bindings: { incoming?: { socket?: { remoteAddress?: string } } };
+}
+
+export type Ctx = Context<Environment>;
+export type Middleware = MiddlewareHandler<Environment>;

@@ -1,0 +1,113 @@
+import { z } from '@hono/zod-openapi';
+import temporalProto from '@temporalio/proto';
+import { sql } from 'drizzle-orm';
+import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
+import type { RouteDeps } from './deps.js';
+import { json, type Router } from './router.js';
+
+/** Each dependency by itself: probes of orchestrators commonly give up after a few seconds. */
+const CHECK_MS = 1_500;
+/** The server forgets pollers after five minutes; a living worker polls again at least every one. */
+const POLLED_WITHIN_MS = 90_000;
+
+const tag = 'Health';
+const Check = z.object({
+  ok: z.boolean().openapi({ description: 'Whether it works', example: true }),
+  latencyMs: z.number().openapi({ description: 'How long the check took, milliseconds', example: 2 }),
+  error: z.string().optional().openapi({ description: 'What is wrong', example: 'not reachable' }),
+});
+const Ready = z
+  .object({
+    status: z
+      .enum(['ready', 'not_ready'])
+      .openapi({ description: 'Whether operations can be started and run', example: 'ready' }),
+    checks: z.record(z.string(), Check).openapi({
+      description: '`postgres`, `temporal`, `searchAttributes`, `worker`',
+      example: { postgres: { ok: true, latencyMs: 2 } },
+    }),
+  })
+  .openapi('Ready');
+
+export function addHealthRoutes(router: Router, deps: RouteDeps): void {
+  router.add(
+    {
+      method: 'get',
+      path: '/health/live',
+      tag,
+      summary: 'Is the process alive',
+      description: 'Asks nobody else.',
+      changes: false,
+      open: true,
+      responses: {
+        200: json(
+          'It is',
+          z
+            .object({ status: z.literal('live').openapi({ description: 'Always', example: 'live' }) })
+            .openapi('Live'),
+        ),
+      },
+    },
+    (c) => c.json({ status: 'live' as const }),
+  );
+  router.add(
+    {
+      method: 'get',
+      path: '/health/ready',
+      tag,
+      summary: 'Is everything there that operations need',
+      description:
+        'Postgres, Temporal, its search attributes, and a worker that polls, each with its latency.',
+      changes: false,
+      open: true,
+      responses: { 200: json('Ready', Ready), 503: json('Not ready', Ready) },
+    },
+    async (c) => {
+      const checks = await checkAll(deps);
+      const ready = Object.values(checks).every((check) => check.ok);
+      return c.json({ status: ready ? 'ready' : 'not_ready', checks }, ready ? 200 : 503);
+    },
+  );
+}
+
+async function checkAll({ db, temporal }: RouteDeps) {
+  const { workflowService, operatorService } = temporal.connection;
+  const { namespace } = temporal;
+  const [postgres, server, searchAttributes, worker] = await Promise.all([
+    check('not reachable', () => db.execute(sql`select 1`)),
+    check('not reachable, or without the namespace', () =>
+      temporal.within(CHECK_MS, () => workflowService.describeNamespace({ namespace })),
+    ),
+    check('some search attributes are missing', async () => {
+      const { customAttributes } = await temporal.within(CHECK_MS, () =>
+        operatorService.listSearchAttributes({ namespace }),
+      );
+      return Object.keys(SEARCH_ATTRIBUTES).every((name) => name in customAttributes);
+    }),
+    check('no worker polls', () => temporal.within(CHECK_MS, () => isPolled(temporal))),
+  ]);
+  return { postgres, temporal: server, searchAttributes, worker };
+}
+
+async function isPolled({ connection, namespace, taskQueue }: RouteDeps['temporal']): Promise<boolean> {
+  const { pollers } = await connection.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: temporalProto.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+  });
+  const since = (Date.now() - POLLED_WITHIN_MS) / 1000;
+  return pollers.some((poller) => Number(poller.lastAccessTime?.seconds ?? 0) > since);
+}
+
+/** The endpoint is open, so the cause itself is not told. */
+async function check(problem: string, look: () => Promise<unknown>): Promise<z.infer<typeof Check>> {
+  const began = performance.now();
+  const timeout = new Promise<false>((resolve) => setTimeout(resolve, CHECK_MS, false).unref());
+  const ok = await Promise.race([
+    look().then(
+      (answer) => answer !== false,
+      () => false,
+    ),
+    timeout,
+  ]);
+  return { ok, latencyMs: Math.round(performance.now() - began), ...(ok ? {} : { error: problem }) };
+}

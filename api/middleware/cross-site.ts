@@ -1,0 +1,52 @@
+import type { Ctx, Middleware } from '../environment.js';
+import { Problem } from '../problem.js';
+import type { Router } from '../router.js';
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * Browsers replay Basic credentials on whatever a foreign page makes them fetch, so requests that change something
+ * are refused when they come from another site, or when a browser merely prefetches.
+ */
+export function crossSiteGuard({
+  router,
+  panelOrigins,
+}: {
+  router: Router;
+  panelOrigins: string[];
+}): Middleware {
+  return async (c, next) => {
+    const routes = router.at(c.req.path);
+    if (c.req.method === 'HEAD' && routes.some((route) => route.method === 'GET' && route.changes)) {
+      throw new Problem('method_not_allowed', { headers: { Allow: allowed(routes) } });
+    }
+    const changes =
+      !SAFE.has(c.req.method) || routes.some((route) => route.method === c.req.method && route.changes);
+    if (changes) {
+      if (isPrefetch(c)) throw new Problem('prefetch');
+      if (isForeign(c, panelOrigins)) throw new Problem('cross_site');
+    }
+    await next();
+  };
+}
+
+export function allowed(routes: { method: string; changes: boolean }[]): string {
+  const methods = new Set(routes.map((route) => route.method));
+  if (routes.some((route) => route.method === 'GET' && !route.changes)) methods.add('HEAD');
+  return [...methods].sort().join(', ');
+}
+
+function isPrefetch(c: Ctx): boolean {
+  const purposes = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'].map((name) => c.req.header(name) ?? '');
+  return purposes.some((purpose) => /prefetch|prerender|preview/i.test(purpose));
+}
+
+function isForeign(c: Ctx, panelOrigins: string[]): boolean {
+  const origin = c.req.header('origin');
+  if (origin !== undefined && panelOrigins.includes(origin)) return false;
+  const site = c.req.header('sec-fetch-site');
+  if (site === 'cross-site' || site === 'same-site') return true;
+  if (origin === undefined) return false;
+  // the scheme may differ behind a proxy that ends TLS
+  return !URL.canParse(origin) || new URL(origin).host !== (c.req.header('host') ?? new URL(c.req.url).host);
+}

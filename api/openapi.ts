@@ -1,0 +1,32 @@
+import type { Router } from './router.js';
+
+const DESCRIPTION = `Slipway launches, keeps and scraps the environments that a software vendor runs for its customers.
+
+Bodies are taken as form-data, urlencoded and JSON alike. Errors are \`application/problem+json\` (RFC 9457) with a
+stable \`code\`. Whatever takes more than a moment is an operation: the answer is 202 with its address, and the
+operation goes on whatever happens to this process. Trailing slashes are tolerated; \`/server/…\` is \`/servers/…\`.`;
+
+/** The OpenAPI 3.1 document of everything that was declared on the router. */
+export function describeApi(router: Router) {
+  const registry = router.hono.openAPIRegistry;
+  if (!registry.definitions.some((definition) => definition.type === 'component')) {
+    registry.registerComponent('securitySchemes', 'basic', {
+      type: 'http',
+      scheme: 'basic',
+      description: 'The administrator',
+    });
+  }
+  return router.hono.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: { title: 'Slipway', version: '0.1.0', description: DESCRIPTION, license: { name: 'MIT' } },
+    servers: [{ url: '/', description: 'Here' }],
+    tags: [
+      { name: 'Clients', description: "Customers' environments on Docker servers" },
+      { name: 'Servers', description: 'Docker hosts' },
+      { name: 'Operations', description: 'Durable runs of multistep tasks' },
+      { name: 'Access', description: 'Passwords, keys, audit' },
+      { name: 'Health', description: 'For orchestrators' },
+      { name: 'Documents', description: 'This document, metrics' },
+    ],
+  });
+}

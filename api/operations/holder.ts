@@ -1,0 +1,64 @@
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { Db } from '../../db/database.js';
+import { findNewestOperationOf, findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
+import { isEnd } from '../../workflows/contract/operation.js';
+import type { Temporal } from '../temporal.js';
+
+/** A local describe takes a few milliseconds; this is for a busy server. */
+const DESCRIBE_MS = 800;
+
+export interface Run {
+  workflowId: string;
+  runId: string;
+  /** operation id from the memo; undefined for a workflow that was started by hand */
+  operation: string | undefined;
+  kind: string;
+  running: boolean;
+}
+
+/** The current run under a workflow id, or null. */
+export async function describeRun(
+  temporal: Temporal,
+  workflowId: string,
+  deadlineMs = DESCRIBE_MS,
+): Promise<Run | null> {
+  try {
+    const description = await temporal.within(deadlineMs, () =>
+      temporal.client.workflow.getHandle(workflowId).describe(),
+    );
+    const memo = description.memo?.['operation'];
+    return {
+      workflowId,
+      runId: description.runId,
+      operation: typeof memo === 'string' ? memo : undefined,
+      kind: description.type,
+      running: description.status.name === 'RUNNING',
+    };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
+}
+
+export type Holder =
+  /** nobody any more, or somebody whose end is recorded: free in a moment */
+  { free: true } | { free: false; row: OperationRow | undefined; run: Run };
+
+/** Who holds a subject, by Temporal's word. */
+export async function findHolder(
+  { db, temporal }: { db: Db; temporal: Temporal },
+  subject: string,
+): Promise<Holder> {
+  const run = await describeRun(temporal, subject);
+  if (run === null || !run.running) return { free: true };
+  const row =
+    run.operation === undefined
+      ? await findNewestOperationOf(db, subject)
+      : await findOperation(db, run.operation);
+  if (row !== undefined && (row.runId === null || row.runId === run.runId) && isEnd(row.state))
+    return { free: true };
+  return { free: false, row, run };
+}
+
+/** A subject that somebody holds. */
+export type Occupied = Extract<Holder, { free: false }>;

@@ -1,0 +1,144 @@
+import { ulid } from 'ulid';
+import type { Db, Tx } from '../../db/database.js';
+import { recordAudit } from '../../db/queries/audit.js';
+import type { OperationRow } from '../../db/queries/operation-reads.js';
+import {
+  completeIdempotencyKey,
+  findIdempotencyKey,
+  findUnconfirmedTwin,
+  type IdempotencyRow,
+  insertOperation,
+  takeIdempotencyKey,
+} from '../../db/queries/operation-starts.js';
+import type { OperationInput, OperationRequest } from '../../workflows/contract/operation.js';
+import type { Metrics } from '../metrics.js';
+import { Problem } from '../problem.js';
+import type { Temporal } from '../temporal.js';
+import type { Digest } from './digest.js';
+import type { OperationKind } from './launch.js';
+
+export interface StartDeps {
+  db: Db;
+  temporal: Temporal;
+  digest: Digest;
+  metrics: Metrics;
+}
+
+export interface Caller {
+  actor: string;
+  address: string;
+  requestId: string;
+  /** method and path as called, such as `POST /clients/42/admin_password` */
+  route: string;
+  idempotencyKey: string | undefined;
+  /** validated body: part of what makes two requests equal */
+  body: unknown;
+}
+
+export interface Prepared<Params> {
+  subject: string;
+  /** id that the answer names: the subject's own */
+  answerId: number | string;
+  params: Params;
+  title: string;
+  serverId?: number;
+  clientId?: number;
+  /** takes back what `prepare` wrote, when the start is refused */
+  abandon?: (tx: Tx) => Promise<void>;
+}
+
+/** `prepare` found that an operation of its own already answers the request. */
+export interface Existing {
+  /** the operation's id */
+  existing: string;
+  answerId: number | string;
+}
+
+export interface StartRequest<Params> {
+  kind: OperationKind;
+  caller: Caller;
+  options?: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
+  /** Writes the subject's own records, in the transaction of the operation's row. May throw a `Problem`. */
+  prepare(tx: Tx, operation: { id: string; digest: string }): Promise<Prepared<Params> | Existing>;
+}
+
+export interface Recorded {
+  row: OperationRow;
+  answerId: number | string;
+  abandon: ((tx: Tx) => Promise<void>) | undefined;
+}
+
+export type Outcome =
+  | ({ is: 'new' } & Recorded)
+  /** an equal request was here first */
+  | { is: 'repeated'; operation: string; answerId: number | string };
+
+export async function findReplay(
+  { db }: StartDeps,
+  caller: Caller,
+  digest: string,
+): Promise<Outcome | undefined> {
+  if (caller.idempotencyKey === undefined) return undefined;
+  const row = await findIdempotencyKey(db, { ...caller, key: caller.idempotencyKey });
+  return row && replayOf(row, digest);
+}
+
+function replayOf(row: IdempotencyRow, digest: string): Outcome {
+  if (row.bodyDigest !== digest) throw new Problem('idempotency_key_reused');
+  const answerId = /^\d+$/.test(row.subjectId) ? Number(row.subjectId) : row.subjectId;
+  return { is: 'repeated', operation: row.operationId, answerId };
+}
+
+/** Leaves the transaction with everything that it wrote taken back. */
+class Repeated extends Error {
+  readonly outcome: Outcome;
+
+  constructor(outcome: Outcome) {
+    super('an equal request was here first');
+    this.outcome = outcome;
+  }
+}
+
+export async function record<Params>(
+  deps: StartDeps,
+  request: StartRequest<Params>,
+  digest: string,
+): Promise<Outcome> {
+  await deps.temporal.requireReachable();
+  try {
+    return await deps.db.transaction((tx) => write(tx, request, digest));
+  } catch (error) {
+    if (error instanceof Repeated) return error.outcome;
+    throw error;
+  }
+}
+
+async function write<Params>(tx: Tx, request: StartRequest<Params>, digest: string): Promise<Outcome> {
+  const { kind, caller, options, prepare } = request;
+  const { actor, route, requestId, address, idempotencyKey: key } = caller;
+  const id = ulid();
+  if (key !== undefined) {
+    const taken = await takeIdempotencyKey(tx, {
+      actor,
+      route,
+      key,
+      bodyDigest: digest,
+      operationId: id,
+      subjectId: '',
+    });
+    
+  }
+  const prepared = await prepare(tx, { id, digest });
+  if ('existing' in prepared) {
+    throw new Repeated({ is: 'repeated', operation: prepared.existing, answerId: prepared.answerId });
+  }
+  const { subject, params, title, serverId = null, clientId = null, answerId, abandon } = prepared;
+  const twin = await findUnconfirmedTwin(tx, { subject, requestDigest: digest });
+  if (twin !== undefined) throw new Repeated({ is: 'repeated', operation: twin.id, answerId });
+  const input: OperationInput<Params> = { operation: { id, actor, requestId, ...options }, params };
+  const common = { kind, subject, title, actor, requestId, requestDigest: digest, serverId, clientId };
+  const row = await insertOperation(tx, { id, state: 'starting', input, ...common });
+  if (key !== undefined) await completeIdempotencyKey(tx, { actor, route, key }, String(answerId));
+  await recordAudit(tx, { actor, address, requestId, route, subject, operationId: id, outcome: 'starting' });
+  return { is: 'new', row, answerId, abandon };
+}

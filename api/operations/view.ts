@@ -1,0 +1,56 @@
+import type { OperationRow, OperationStepRow } from '../../db/queries/operation-reads.js';
+import type { OperationView, StepView } from '../../workflows/contract/operation.js';
+
+/** What `GET /operations/{id}` answers. */
+export interface OperationAnswer extends OperationView {
+  /** `live`: asked from Temporal just now; `projection`: as recorded last */
+  source: 'live' | 'projection';
+  /** the workflow's code fails again and again: a bug */
+  stuck?: boolean;
+  error: OperationRow['error'];
+  links: Record<string, string>;
+}
+
+export function viewOfRow(row: OperationRow, steps: OperationStepRow[]): OperationAnswer {
+  return {
+    id: row.id,
+    kind: row.kind,
+    subject: row.subject,
+    state: row.state,
+    title: row.title,
+    actor: row.actor,
+    requestId: row.requestId,
+    startedAt: row.startedAt.toISOString(),
+    endedAt: row.endedAt?.toISOString() ?? null,
+    steps: steps.map(viewOfStep),
+    hold: row.hold ?? null,
+    warnings: row.warnings,
+    leftovers: row.leftovers,
+    decisions: row.decisions,
+    result: row.result ?? null,
+    error: row.error ?? null,
+    source: 'projection',
+    links: linksOf(row),
+  };
+}
+
+function viewOfStep(step: OperationStepRow): StepView {
+  return {
+    key: step.key,
+    title: step.title,
+    state: step.state,
+    attempt: step.attempt,
+    startedAt: step.startedAt.toISOString(),
+    endedAt: step.endedAt?.toISOString() ?? null,
+    ...(step.summary === null ? {} : { summary: step.summary }),
+    ...(step.error ? { error: step.error } : {}),
+  };
+}
+
+function linksOf({ id, clientId, serverId }: OperationRow): Record<string, string> {
+  return {
+    self: `/operations/${id}`,
+    ...(clientId === null ? {} : { client: `/clients/${clientId}` }),
+    ...(serverId === null ? {} : { server: `/servers/${serverId}` }),
+  };
+}

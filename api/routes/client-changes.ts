@@ -1,0 +1,180 @@
+import { z } from '@hono/zod-openapi';
+import { findClient, lockClient } from '../../db/queries/clients.js';
+import { findOperation } from '../../db/queries/operation-reads.js';
+import type { DeleteClientParams } from '../../workflows/contract/clients.js';
+import { subjectId } from '../../workflows/contract/ids.js';
+import { isEnd } from '../../workflows/contract/operation.js';
+import { answerStarted, auditOf, callerOf, startOptions } from '../caller.js';
+import { setAdminPassword } from '../clients/admin-password.js';
+import { changeClient } from '../clients/change.js';
+import { createClient } from '../clients/create.js';
+import { noClient, readClient } from '../clients/read.js';
+import type { RouteDeps } from '../deps.js';
+import { flag, optional } from '../fields.js';
+import { startOperation } from '../operations/start.js';
+import { json, type Router } from '../router.js';
+import { ClientInput, ClientSchema, ClientUpdate, PasswordInput } from '../schemas/clients.js';
+import { StartedSchema } from '../schemas/operations.js';
+import { IdParams, StartHeaders, StartQuery } from '../schemas/pages.js';
+
+const tag = 'Clients';
+
+const STARTS = ['busy', 'idempotency_key_reused', 'temporal_unavailable', 'start_unconfirmed'] as const;
+const started = {
+  200: json('The operation that an equal request has started', StartedSchema),
+  202: json('Started; poll the operation, or `createlog` of a create', StartedSchema),
+};
+
+const DeleteQuery = StartQuery.extend({
+  keep_backup: optional(flag()).openapi({
+    description: '`false`: no dump and no archive is kept',
+    example: true,
+  }),
+});
+
+export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
+  router.add(
+    {
+      method: 'post',
+      path: '/clients',
+      tag,
+      summary: 'Create or update a client',
+      description:
+        'Validates, stores and answers at once; then poll `createlog`. With the `id` of a failed client it is created again, with another `id` the client is updated as with PUT (200, the client). An equal body on a taken subdomain answers with its operation.',
+      query: StartQuery,
+      headers: StartHeaders,
+      body: ClientInput,
+      changes: true,
+      responses: {
+        200: json(
+          'The operation that an equal request has started; or the updated client',
+          z.union([StartedSchema, ClientSchema]),
+        ),
+        202: started[202],
+      },
+      problems: ['subdomain_taken', 'not_found', 'wrong_status', 'needs_cleanup', ...STARTS],
+    },
+    async (c, { query, body: { id, ...fields } }) => {
+      const caller = callerOf(c, { id, ...fields, query });
+      const options = startOptions(query);
+      if (id === undefined) return answerStarted(c, await createClient(deps, { fields, caller, options }));
+      if (await isCreatedAgain(deps, id, caller)) {
+        return answerStarted(c, await createClient(deps, { fields, caller, options, failedId: id }));
+      }
+      await changeClient(
+        deps,
+        id,
+        fields,
+        auditOf(c, { subject: subjectId('client', id), outcome: 'changed' }),
+      );
+      return c.json(await readClient(deps, id));
+    },
+  );
+
+  router.add(
+    {
+      method: 'put',
+      path: '/clients/{id}',
+      tag,
+      summary: 'Update a client',
+      description:
+        "Changes phone, city, short name and billing type. Other fields are taken as long as they have the client's own value.",
+      params: IdParams,
+      body: ClientUpdate,
+      changes: true,
+      responses: { 200: json('The updated client', ClientSchema) },
+    },
+    async (c, { params: { id }, body }) => {
+      await changeClient(
+        deps,
+        id,
+        body,
+        auditOf(c, { subject: subjectId('client', id), outcome: 'changed' }),
+      );
+      return c.json(await readClient(deps, id));
+    },
+  );
+
+  router.add(
+    {
+      method: 'delete',
+      path: '/clients/{id}',
+      tag,
+      summary: 'Delete a client',
+      description:
+        'Removes vhost, containers, files, database and user. A dump and the files are kept for some time, unless `keep_backup=false`.',
+      params: IdParams,
+      query: DeleteQuery,
+      headers: StartHeaders,
+      changes: true,
+      responses: started,
+      problems: [...STARTS],
+    },
+    async (c, { params: { id }, query }) => {
+      const keepBackup = query.keep_backup ?? true;
+      const result = await startOperation<DeleteClientParams>(
+        { ...deps },
+        {
+          kind: 'delete_client',
+          caller: callerOf(c, query),
+          options: startOptions(query),
+          async prepare(tx) {
+            const client = await lockClient(tx, id);
+            if (client === undefined) throw noClient(id);
+            return {
+              subject: subjectId('client', id),
+              answerId: id,
+              params: { clientId: id, keepBackup, keepDays: deps.settings.backupKeepDays },
+              title: `Delete client ${id} (${client.subdomain})`,
+              clientId: id,
+              serverId: client.serverId,
+            };
+          },
+        },
+      );
+      return answerStarted(c, result);
+    },
+  );
+
+  router.add(
+    {
+      method: 'post',
+      path: '/clients/{id}/admin_password',
+      tag,
+      summary: "Set the administrator's password",
+      description: 'Handed to the create when it still runs, else an operation of its own.',
+      params: IdParams,
+      query: StartQuery,
+      headers: StartHeaders,
+      body: PasswordInput,
+      changes: true,
+      responses: started,
+      problems: ['wrong_status', 'needs_cleanup', 'operation_ended', ...STARTS],
+    },
+    async (c, { params: { id }, query, body }) => {
+      const { password } = body;
+      const caller = callerOf(c, { ...body, query });
+      return answerStarted(
+        c,
+        await setAdminPassword(deps, { id, password, caller, options: startOptions(query) }),
+      );
+    },
+  );
+}
+
+/** Failed, or on its way again by the very same request. */
+async function isCreatedAgain(
+  deps: RouteDeps,
+  id: number,
+  caller: Parameters<RouteDeps['digest']>[0],
+): Promise<boolean> {
+  const found = await findClient(deps.db, id);
+  if (found === undefined) throw noClient(id);
+  const { status, operationId } = found.client;
+  if (status === 'failed') return true;
+  if (status !== 'creating' || operationId === null) return false;
+  const operation = await findOperation(deps.db, operationId);
+  return (
+    operation !== undefined && (isEnd(operation.state) || operation.requestDigest === deps.digest(caller))
+  );
+}

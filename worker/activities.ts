@@ -1,0 +1,36 @@
+import { createDockerActivities } from '../activities/docker/activities.js';
+import { createMailActivities } from '../activities/mail/activities.js';
+import { createSmtpTransport, type MailTransport, parseSmtpUrl } from '../activities/mail/transport.js';
+import { createNginxActivities } from '../activities/nginx/activities.js';
+import { createProductActivities } from '../activities/product/commands.js';
+import { loadProfile, loadProfiles } from '../activities/product/profile.js';
+import { createClientRecords } from '../activities/records/client-records.js';
+import { createProbes } from '../activities/servers/probes.js';
+import { createSqlActivities } from '../activities/sql/activities.js';
+import { type ConnectionParts, createConnections } from './connections.js';
+
+export interface ActivityParts extends ConnectionParts {
+  smtpUrl: string | null;
+  mailFrom: string;
+}
+
+/** Every activity that acts of workflows name, with its ports. */
+export function createActivities(parts: ActivityParts) {
+  const { db, secrets, smtpUrl, mailFrom } = parts;
+  const connections = createConnections(parts);
+  const transport = smtpUrl === null ? NO_MAIL_SERVER : createSmtpTransport(parseSmtpUrl(smtpUrl));
+  return {
+    ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
+    ...createSqlActivities(connections),
+    ...createDockerActivities(connections),
+    ...createProductActivities(connections),
+    ...createNginxActivities(connections),
+    ...createMailActivities({ db, secrets, transport, profiles: loadProfiles(), from: mailFrom }),
+    ...createProbes(connections),
+  };
+}
+
+const NO_MAIL_SERVER: MailTransport = {
+  name: 'none',
+  send: () => Promise.resolve({ kind: 'refused', permanent: true, reason: 'no mail server is configured (SMTP_URL)' }),
+};

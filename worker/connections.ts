@@ -1,0 +1,37 @@
+import type { Connections } from '../activities/connections.js';
+import { createStepOutput } from '../activities/records/step-output.js';
+import type { Ssh } from '../activities/ssh/types.js';
+import type { Db } from '../db/database.js';
+import { findClient } from '../db/queries/clients.js';
+import { findServer } from '../db/queries/servers.js';
+import type { Secrets } from '../db/secrets.js';
+import { failure } from '../workflows/contract/failures.js';
+
+export interface ConnectionParts {
+  db: Db;
+  secrets: Secrets;
+  ssh: Ssh;
+  checkAddresses: readonly string[];
+}
+
+/** What activities on servers reach the world through. */
+export function createConnections({ db, secrets, ssh, checkAddresses }: ConnectionParts): Connections {
+  return {
+    ssh,
+    checkAddresses,
+    servers: {
+      get: async (id) => (await findServer(db, id)) ?? missing(`server ${id}`),
+    },
+    clients: {
+      get: async (id) => (await findClient(db, id))?.client ?? missing(`client ${id}`),
+    },
+    secrets: {
+      reveal: async (id) => (await secrets.reveal(db, id)) ?? missing(`secret ${id}`),
+    },
+    output: createStepOutput(db, () => secrets.valuesInUse()),
+  };
+}
+
+function missing(what: string): never {
+  throw failure('NotFound', `${what} does not exist any more`);
+}
