@@ -1,7 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
-
-/** Shorter values would blank ordinary words out of the log. */
-const SECRET_MIN_LENGTH = 6;
+import { redact } from '../db/redaction.js';
 
 interface LoggerOptions {
   level: string;
@@ -21,14 +19,4 @@ export function createLogger({ level, secretsInUse, destination }: LoggerOptions
     hooks: { streamWrite: (text: string) => redact(text, secretsInUse()) },
   };
   return destination === undefined ? pino(options) : pino(options, destination);
-}
-
-function redact(text: string, secrets: ReadonlySet<string>): string {
-  let clean = text;
-  for (const secret of secrets) {
-    if (secret.length < SECRET_MIN_LENGTH) continue;
-    // as it stands inside a JSON string
-    clean = clean.replaceAll(JSON.stringify(secret).slice(1, -1), '[redacted]');
-  }
-  return clean;
 }

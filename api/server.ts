@@ -34,7 +34,7 @@ export interface ApiServer {
 export async function startApi(config: ApiConfig, secretKey: string): Promise<ApiServer> {
   const database = openDatabase({ url: config.databaseUrl, poolSize: config.databasePool });
   const secrets = createSecrets(parseSecretKeys(secretKey));
-  const logger = createLogger({ level: config.logLevel, secretsInUse: secrets.valuesInUse });
+  const logger = createLogger({ level: config.logLevel, secretsInUse: () => secrets.valuesInUse() });
   const temporal = createTemporal(config.temporal);
   const { hono } = createApp({
     settings: { ...config, products: await readProducts(config.templatesDir) },

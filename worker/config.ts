@@ -5,6 +5,8 @@ import { DEFAULT_LIMITS, RETRY_WINDOW_MS } from './limits.js';
 
 export interface WorkerConfig extends StoreConfig {
   sshKeyFile: string;
+  /** its line for `authorized_keys`, for the API and for people */
+  sshPublicKeyFile: string;
   limits: OperationLimits;
   retryWindowMs: number;
   /** `smtp://user:password@host:port`; null: mails fail as warnings */
@@ -29,6 +31,7 @@ export function readWorkerConfig(variables: Variables): WorkerConfig {
   const config: WorkerConfig = {
     ...store,
     sshKeyFile: read.text('SSH_KEY_FILE', `${store.dataDir}/ssh/id_ed25519`),
+    sshPublicKeyFile: read.text('SSH_PUBLIC_KEY_FILE', `${store.dataDir}/ssh/id_ed25519.pub`),
     limits: { ...DEFAULT_LIMITS, holdWindowMs: minutes('HOLD_WINDOW_MINUTES', DEFAULT_LIMITS.holdWindowMs, 43_200) },
     retryWindowMs: minutes('RETRY_WINDOW_MINUTES', RETRY_WINDOW_MS, 1_440),
     smtpUrl: read.value('SMTP_URL') ?? null,

@@ -73,7 +73,7 @@ async function startRequest({ client, namespace, taskQueue }: Temporal, row: Ope
   ];
   const userMetadata = await encodeUserMetadata(
     converter,
-    [...row.title].slice(0, SUMMARY_CHARACTERS).join(''),
+    Array.from(row.title).slice(0, SUMMARY_CHARACTERS).join(''),
     undefined,
   );
   return {

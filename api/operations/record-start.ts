@@ -59,7 +59,7 @@ export interface StartRequest<Params> {
   caller: Caller;
   options?: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
   /** Writes the subject's own records, in the transaction of the operation's row. May throw a `Problem`. */
-  prepare(tx: Tx, operation: { id: string; digest: string }): Promise<Prepared<Params> | Existing>;
+  prepare: (tx: Tx, operation: { id: string; digest: string }) => Promise<Prepared<Params> | Existing>;
 }
 
 export interface Recorded {
@@ -126,7 +126,7 @@ async function write<Params>(tx: Tx, request: StartRequest<Params>, digest: stri
       operationId: id,
       subjectId: '',
     });
-    
+    if (taken !== null) return replayOf(taken, digest);
   }
   const prepared = await prepare(tx, { id, digest });
   if ('existing' in prepared) {

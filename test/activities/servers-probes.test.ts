@@ -27,25 +27,22 @@ for (const kind of kinds) {
       createProbes({ ...lab.connections, publicKey: 'ssh-ed25519 AAAA slipway' }).probeServer(
         input,
       ) as Promise<Result>;
-    const problems = ({ lines }: CheckHostReport) =>
-      lines.filter((line) => !line.ok).map((line) => `${line.level} ${line.key}`);
     const target = (over: Partial<ProbeTarget> = {}): ProbeTarget => {
       const { host } = lab;
       return {
-        ...{
-          host: host.address,
-          sshPort: 22,
-          sshUser: 'www-data',
-          sshHostKey: null,
-          sqlEngine: host.sqlEngine,
-        },
-        ...{
-          sqlHost: host.address,
-          sqlPort: host.sqlPort,
-          sqlUser: host.sqlUser,
-          sqlPassword: 'sql-password',
-        },
-        ...{ domain: null, baseDir: '/srv', vhostDir: '/etc/nginx/conf.d', clientPool: '10.213.0.0/16' },
+        host: host.address,
+        sshPort: 22,
+        sshUser: 'www-data',
+        sshHostKey: null,
+        sqlEngine: host.sqlEngine,
+        sqlHost: host.address,
+        sqlPort: host.sqlPort,
+        sqlUser: host.sqlUser,
+        sqlPassword: 'sql-password',
+        domain: null,
+        baseDir: '/srv',
+        vhostDir: '/etc/nginx/conf.d',
+        clientPool: '10.213.0.0/16',
         ...over,
       };
     };
@@ -164,4 +161,8 @@ for (const kind of kinds) {
       );
     });
   });
+}
+
+function problems({ lines }: CheckHostReport): string[] {
+  return lines.filter((line) => !line.ok).map((line) => `${line.level} ${line.key}`);
 }

@@ -35,7 +35,7 @@ interface HarnessOptions {
 export async function openHarness({ settings = {}, temporal: wanted, through }: HarnessOptions) {
   const closers: (() => Promise<unknown>)[] = [];
   const store = await testPostgres();
-  closers.push(store.close);
+  closers.push(() => store.close());
   const { db } = store.database;
   // subjects are workflow ids: other test files share the Temporal server
   const firstId = randomInt(1, 1_000_000) * 1_000;
@@ -67,7 +67,7 @@ export async function openHarness({ settings = {}, temporal: wanted, through }: 
     digest: createDigest('test key of sufficient length'),
     logger: createLogger({
       level: 'info',
-      secretsInUse: secrets.valuesInUse,
+      secretsInUse: () => secrets.valuesInUse(),
       destination: { write: (line: string) => void log.push(line) },
     }),
     sshPublicKey: async () => 'ssh-ed25519 AAAA test',

@@ -145,6 +145,29 @@ describe('starting and deciding operations', () => {
     assert.equal(again.body.operation.id, first.body.operation.id);
   });
 
+  it('gives one key to one of two bodies that come at the same time', async () => {
+    const headers = { 'Idempotency-Key': 'key-race' };
+    const both = await Promise.all([create(fields(), headers), create(fields(), headers)]);
+    assert.deepEqual(both.map(({ status }) => status).sort(), [202, 422]);
+    assert.equal(
+      (await api.db.select().from(idempotencyKeys).where(eq(idempotencyKeys.key, 'key-race'))).length,
+      1,
+    );
+  });
+
+  it('keeps no password of a request that was refused as busy', async () => {
+    const { body } = await create();
+    await running(body.operation.id);
+    await finish(body.id, body.operation.id);
+    const deletion = (await (await api.call('DELETE', `/clients/${body.id}`)).json()) as StartedBody;
+    await running(deletion.operation.id);
+    const stored = (await api.db.select().from(secrets)).length;
+    const form = { password: 'never kept', confirm_password: 'never kept' };
+    const response = await api.call('POST', `/clients/${body.id}/admin_password`, { form });
+    assert.equal(response.status, 409);
+    assert.equal((await api.db.select().from(secrets)).length, stored);
+  });
+
   it('refuses a subdomain that another body has taken and writes nothing', async () => {
     const form = fields();
     const first = await create(form);

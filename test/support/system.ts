@@ -53,7 +53,7 @@ export interface System extends Services {
   /** registers a lab host as a server; answers its id */
   addServer(host: LabHost, fields?: Record<string, string>): Promise<number>;
   /** creates a client by form-data; answers its id and operation */
-  addClient(serverId: number, fields?: Record<string, string>): Promise<{ id: number; operation: string }>;
+  addClient(serverId: number, fields?: Record<string, string>, query?: string): Promise<{ id: number; operation: string }>;
   operation(id: string): Promise<OperationView>;
   until(id: string, what: string, test: (view: OperationView) => boolean, deadlineMs?: number): Promise<OperationView>;
   ended(id: string): Promise<OperationView>;
@@ -153,8 +153,8 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       if (status >= 300) throw new Error(`POST /servers/: ${status} ${JSON.stringify(body)}`);
       return Number(body['id']);
     },
-    async addClient(serverId, fields = {}) {
-      const { status, body } = await system.call('POST', '/clients/', { ...clientFields(serverId), ...fields });
+    async addClient(serverId, fields = {}, query = '') {
+      const { status, body } = await system.call('POST', `/clients/?${query}`, { ...clientFields(serverId), ...fields });
       if (status !== 202) throw new Error(`POST /clients/: ${status} ${JSON.stringify(body)}`);
       const operation = body['operation'] as unknown as { id: string };
       return { id: Number(body['id']), operation: operation.id };

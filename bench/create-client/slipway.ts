@@ -1,0 +1,143 @@
+import type { LabHost } from '../../lab/host.js';
+import type { OperationView } from '../../workflows/contract/operation.js';
+import type { Answer, Rig } from './rig.js';
+import { VERSION } from './rig.js';
+
+export interface SlipwaySample {
+  clientId: number;
+  ms: number;
+  /** milliseconds by step, as recorded, with what lies before, between and behind them */
+  parts: Map<string, number>;
+}
+
+/** Registers the host as a server; answers its id. */
+export async function addServer({ call, host }: Pick<Rig, 'call' | 'host'>): Promise<number> {
+  const answer = await call('POST', '/servers/', { fields: serverFields(host) });
+  if (answer.status >= 300) throw new Error(`POST /servers/: ${told(answer)}`);
+  return Number(answer.body['id']);
+}
+
+function serverFields(host: LabHost): Record<string, string> {
+  return {
+    name: host.name,
+    host: host.address,
+    domain: 'bench.example.test',
+    ssh_host_key: host.hostKey.fingerprint,
+    sql_user: host.sqlUser,
+    sql_password: host.sqlPassword,
+    sql_engine: host.sqlEngine,
+    sql_port: String(host.sqlPort),
+    client_pool: '10.213.0.0/24',
+    port_range: '20000-20039',
+    product: 'sample',
+    tls: 'off',
+  };
+}
+
+/** No password, hence no mail: its server would be another program's time. */
+function clientFields(serverId: number, subdomain: string): Record<string, string> {
+  return {
+    server_id: String(serverId),
+    name: 'Test laboratory',
+    short_name: 'lab',
+    admin_f: 'Family',
+    admin_i: 'Given',
+    admin_o: 'Middle',
+    admin_login: 'chief',
+    subdomain,
+    email: 'chief@example.test',
+    phone: '+1 555 0100',
+    city: 'Springfield',
+    timezone: 'Europe/Moscow',
+    version_tag: VERSION,
+    allowed_ips: '[]',
+    config: 'free text',
+    license: 'free text',
+    license_expires_at: '2030-01-01 00:00:00',
+  };
+}
+
+/** From before the POST until the answer that the operation has ended. */
+export async function createBySlipway(
+  { call }: Pick<Rig, 'call'>,
+  { serverId, subdomain }: { serverId: number; subdomain: string },
+): Promise<SlipwaySample> {
+  const fields = clientFields(serverId, subdomain);
+  const sentAt = Date.now();
+  const began = performance.now();
+  const answer = await call('POST', '/clients/', { fields });
+  if (answer.status !== 202) throw new Error(`POST /clients/: ${told(answer)}`);
+  const acceptedAt = Date.now();
+  const view = await ended({ call }, operationOf(answer));
+  const ms = performance.now() - began;
+  const answeredAt = Date.now();
+  if (view.state !== 'succeeded') throw new Error(`create of ${subdomain}: ${JSON.stringify(view)}`);
+  return {
+    clientId: Number(answer.body['id']),
+    ms,
+    parts: partsOf({ view, sentAt, acceptedAt, answeredAt }),
+  };
+}
+
+export async function removeBySlipway({ call }: Pick<Rig, 'call'>, clientId: number): Promise<void> {
+  const answer = await call('DELETE', `/clients/${clientId}?keep_backup=false`);
+  if (answer.status !== 202) throw new Error(`DELETE /clients/${clientId}: ${told(answer)}`);
+  const view = await ended({ call }, operationOf(answer));
+  if (view.state !== 'succeeded') throw new Error(`delete of client ${clientId}: ${JSON.stringify(view)}`);
+}
+
+/** By long polls: each is answered when something has changed since the last one. */
+async function ended({ call }: Pick<Rig, 'call'>, operation: string): Promise<OperationView> {
+  let known: Record<string, string> = {};
+  for (;;) {
+    const headers = { prefer: 'wait=30', ...known };
+    const answer = await call('GET', `/operations/${operation}`, { headers });
+    if (answer.status !== 200) throw new Error(`GET /operations/${operation}: ${told(answer)}`);
+    const view = answer.body as unknown as OperationView;
+    if (view.endedAt !== null) return view;
+    if (view.hold !== null) throw new Error(`operation ${operation} holds: ${JSON.stringify(view)}`);
+    known = answer.etag === null ? {} : { 'if-none-match': answer.etag };
+  }
+}
+
+function operationOf({ body }: Answer): string {
+  return (body['operation'] as { id: string }).id;
+}
+
+function told({ status, body }: Answer): string {
+  return `${status} ${JSON.stringify(body)}`;
+}
+
+interface Moments {
+  view: OperationView;
+  sentAt: number;
+  acceptedAt: number;
+  answeredAt: number;
+}
+
+export const PARTS = {
+  post: '(POST until accepted)',
+  start: '(accepted until first step)',
+  between: '(between steps)',
+  end: '(last step until recorded end)',
+  answer: '(recorded end until answered)',
+};
+
+function partsOf({ view, sentAt, acceptedAt, answeredAt }: Moments): Map<string, number> {
+  const steps = view.steps.map(({ key, startedAt, endedAt }) => {
+    if (startedAt === null || endedAt === null) throw new Error(`step ${key} has no times`);
+    return { key, from: Date.parse(startedAt), to: Date.parse(endedAt) };
+  });
+  const first = steps[0]?.from ?? sentAt;
+  const last = steps.at(-1)?.to ?? sentAt;
+  const inside = steps.reduce((sum, { from, to }) => sum + to - from, 0);
+  const endedAt = Date.parse(view.endedAt ?? '');
+  return new Map([
+    [PARTS.post, acceptedAt - sentAt],
+    [PARTS.start, first - acceptedAt],
+    ...steps.map(({ key, from, to }) => [key, to - from] as const),
+    [PARTS.between, last - first - inside],
+    [PARTS.end, endedAt - last],
+    [PARTS.answer, answeredAt - endedAt],
+  ]);
+}

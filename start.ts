@@ -1,0 +1,159 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type ApiConfig, readConfig } from './api/config.js';
+import { startApi } from './api/server.js';
+import { ensureSecretKey } from './db/secret-key.js';
+import { exitWith, stopOnSignals } from './db/stop-signals.js';
+import { readVariables, throwConfigurationErrors, type Variables } from './db/variables.js';
+import { startPostgres } from './lab/postgres.js';
+import { isAlive, type ProcessId, processId } from './lab/processes.js';
+import { startTemporal } from './lab/temporal.js';
+import { readWorkerConfig, type WorkerConfig } from './worker/config.js';
+import { startWorker } from './worker/run-worker.js';
+import { SEARCH_ATTRIBUTES } from './workflows/contract/search-attributes.js';
+
+/** Slipway in one process, with Postgres and Temporal beside it unless `DATABASE_URL` and `TEMPORAL_ADDRESS` name others. */
+interface StartConfig {
+  dataDir: string;
+  postgresPort: number;
+  temporalPort: number;
+  temporalUiPort: number;
+  ownPostgres: boolean;
+  ownTemporal: boolean;
+  api: ApiConfig;
+  worker: WorkerConfig;
+}
+
+interface Located {
+  api: ApiConfig;
+  worker: WorkerConfig;
+  /** null: somebody else's Temporal */
+  uiUrl: string | null;
+}
+
+type Close = () => Promise<unknown>;
+
+const log = (line: string): void => console.log(line);
+/** Stands in for addresses that are known only once the embedded servers run. */
+const TO_COME = { DATABASE_URL: 'postgres://slipway@127.0.0.1/slipway' };
+
+/** Throws one error that lists everything that is wrong with any part's configuration. */
+function readStartConfig(variables: Variables): StartConfig {
+  const errors: string[] = [];
+  const read = readVariables(variables, errors);
+  const port = (name: string, fallback: number) => read.number(name, { fallback, min: 1, max: 65_535 });
+  const ownPostgres = read.value('DATABASE_URL') === undefined;
+  const parts = ownPostgres ? { ...variables, ...TO_COME } : variables;
+  const config = {
+    dataDir: resolve(read.text('DATA_DIR', '.slipway')),
+    // not 5432, where a Postgres of the machine's own commonly is
+    postgresPort: port('POSTGRES_PORT', 5433),
+    temporalPort: port('TEMPORAL_PORT', 7233),
+    temporalUiPort: port('TEMPORAL_UI_PORT', 8233),
+    ownPostgres,
+    ownTemporal: read.value('TEMPORAL_ADDRESS') === undefined,
+  };
+  const api = gather(errors, () => readConfig(parts));
+  const worker = gather(errors, () => readWorkerConfig(parts));
+  throwConfigurationErrors([...new Set(errors)]);
+  return { ...config, api: api as ApiConfig, worker: worker as WorkerConfig };
+}
+
+/** Adds the lines of one part's error to the others', so that everything is told at once. */
+function gather<T>(errors: string[], read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    const lines = (error as Error).message.split('\n').slice(1);
+    errors.push(...lines.map((line) => line.replace(/^\s*- /, '')));
+    return undefined;
+  }
+}
+
+/** API and worker on services that serve already; resolves when both are ready. */
+async function startParts({ api, worker, uiUrl }: Located, closers: Close[]): Promise<void> {
+  const running = startWorker(worker);
+  closers.push(() => running.close());
+  running.ended.catch(exitWith);
+  const server = await startApi(api, await ensureSecretKey(api));
+  closers.push(() => server.close());
+  await Promise.all([running.ready, server.prepared]);
+  log(`API           ${server.url}  (docs at ${server.url}/docs)`);
+  if (uiUrl !== null) log(`Temporal      ${uiUrl}`);
+  if (api.adminPassword === null) log(`admin login   ${join(api.dataDir, 'admin-password')}`);
+  log(`SSH key       ${worker.sshPublicKeyFile}`);
+}
+
+/** One Slipway per data directory: two would start one database twice. */
+async function claimDataDir(dataDir: string, closers: Close[]): Promise<void> {
+  // others may pass, not read: the embedded Postgres runs as a user of its own; every secret in it is 0600
+  await mkdir(dataDir, { recursive: true, mode: 0o711 });
+  const file = join(dataDir, 'running.json');
+  const holder = await readFile(file, 'utf8').then(
+    (text) => JSON.parse(text) as ProcessId,
+    () => null,
+  );
+  if (holder !== null && isAlive(holder)) {
+    throw new Error(`Slipway runs in ${dataDir} already, as process ${holder.pid}`);
+  }
+  await writeFile(file, JSON.stringify(processId(process.pid)));
+  closers.push(() => rm(file, { force: true }));
+}
+
+/** What is not given runs beside, and its address goes into the configuration of both parts. */
+async function startServices(config: StartConfig, closers: Close[]): Promise<Located> {
+  await claimDataDir(config.dataDir, closers);
+  const { dataDir, postgresPort, temporalPort, temporalUiPort } = config;
+  const searchAttributes = Object.keys(SEARCH_ATTRIBUTES);
+  const keep = async <T extends { stop: Close }>(starting: Promise<T>): Promise<T> => {
+    const service = await starting;
+    closers.push(() => service.stop());
+    return service;
+  };
+  const postgres = config.ownPostgres
+    ? keep(startPostgres({ dir: join(dataDir, 'postgres'), persistent: true, port: postgresPort, log }))
+    : null;
+  const ports = { port: temporalPort, uiPort: temporalUiPort };
+  const temporal = config.ownTemporal
+    ? keep(startTemporal({ dir: join(dataDir, 'temporal'), ...ports, searchAttributes, log }))
+    : null;
+  // both have ended or serve before an error of one goes on, so that the closers know them
+  await Promise.allSettled([postgres, temporal]);
+  const databaseUrl = (await postgres)?.url;
+  const address = (await temporal)?.address;
+  const located = <T extends ApiConfig | WorkerConfig>(part: T): T => ({
+    ...part,
+    databaseUrl: databaseUrl ?? part.databaseUrl,
+    temporal: { ...part.temporal, address: address ?? part.temporal.address },
+  });
+  return {
+    api: located(config.api),
+    worker: located(config.worker),
+    uiUrl: (await temporal)?.uiUrl ?? null,
+  };
+}
+
+async function main(variables: Variables): Promise<void> {
+  const config = readStartConfig(variables);
+  const closers: Close[] = [];
+  let closing: Promise<void> | undefined;
+  const close = () => (closing ??= closeAll(closers));
+  const services = startServices(config, closers);
+  // services that are on their way are waited for: the closers know them only then
+  stopOnSignals(() => services.catch(() => undefined).then(close));
+  try {
+    await startParts(await services, closers);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The last that was started goes first: the API before the worker, both before what they use. */
+async function closeAll(closers: Close[]): Promise<void> {
+  for (const close of closers.reverse()) {
+    await close().catch((error: unknown) => log(`clean-up: ${String(error)}`));
+  }
+}
+
+main(process.env).catch(exitWith);

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { failure } from '../../workflows/contract/failures.js';
+import type { StepContext } from '../../workflows/contract/step.js';
+import { assertGone, assertHealthy, hostnameOf, removeClient } from '../support/client-checks.js';
+import { CREATE_CLIENT_STEPS, CREATE_CLIENT_STEPS_BEFORE_COMMIT } from '../support/create-client-steps.js';
+import { noLab, sharedHost } from '../support/lab.js';
+import { type Watch, watchNeighbour } from '../support/neighbour.js';
+import { FAULTS, type Plan, planReader, subdomainFor } from '../support/planned-fault.js';
+import { openSystem, type System } from '../support/system.js';
+
+const INJECTED = FAULTS.slice(0, 4);
+
+/** Before the commit a failed or cancelled operation leaves no trace; in every other case there is one healthy client. */
+function isUndone({ step, fault }: Plan): boolean {
+  return fault !== 'loses its answer' && CREATE_CLIENT_STEPS_BEFORE_COMMIT.includes(step);
+}
+
+for (const [slot, hostName] of [
+  [11, 'maria'],
+  [12, 'pg'],
+] as const) {
+  describe(`create client on ${hostName}, when a step`, { skip: noLab, concurrency: 4 }, () => {
+    let system: System;
+    let serverId: number;
+    let watch: Watch;
+    const host = noLab === false ? sharedHost(hostName) : (undefined as never);
+
+    before(async () => {
+      const options = { slot, limits: { forwardRetryMs: 500 } };
+      system = await openSystem({ ...options, inject: (point, step) => inject(point, step) });
+      serverId = await system.addServer(host);
+      const neighbour = await system.addClient(serverId);
+      const view = await system.ended(neighbour.operation);
+      assert.equal(view.state, 'succeeded');
+      assert.deepEqual(
+        view.steps.map(({ key }) => key),
+        CREATE_CLIENT_STEPS,
+      );
+      watch = watchNeighbour({ address: host.address, hostname: await hostnameOf(system, neighbour.id) });
+    });
+    after(async () => {
+      await watch?.stop();
+      await system?.close();
+      assert.deepEqual(watch?.disturbances(), []);
+      assert.ok((watch?.asked() ?? 0) > 10);
+    });
+
+    for (const fault of INJECTED) {
+      for (const step of CREATE_CLIENT_STEPS) {
+        it(`${fault}: ${step}`, () => check({ step, fault }));
+      }
+    }
+
+    async function inject(point: 'before' | 'after', step: StepContext): Promise<void> {
+      const plan = await planReader(system.database.db)(step.subject);
+      if (plan?.step !== step.step || step.phase !== 'do' || step.attempt > 1 || step.try > 1) return;
+      const { fault } = plan;
+      if (point === 'before' && fault === 'fails before its effect') throw failure('CommandFailed', 'injected before');
+      if (point === 'after' && fault === 'fails after its effect') throw failure('CommandFailed', 'injected after');
+      if (point === 'after' && fault === 'loses its answer') throw failure('Unavailable', 'injected loss');
+      if (point === 'before' && fault === 'is cancelled') await system.client.workflow.getHandle(step.subject).cancel();
+    }
+
+    async function check(plan: Plan): Promise<void> {
+      const { id, operation } = await system.addClient(serverId, { subdomain: subdomainFor(plan) }, 'on_failure=rollback');
+      const view = await system.ended(operation);
+      const checked = { system, host, id, view };
+      if (isUndone(plan)) return assertGone(checked, plan.fault === 'is cancelled' ? 'cancelled' : 'rolled_back');
+      await assertHealthy(checked);
+      await removeClient(system, host, id);
+    }
+  });
+}

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { chmod, cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { hostsDir } from '../../lab/host-files.js';
+import { pollUntil } from '../../lab/poll.js';
+import { noLab } from '../support/lab.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Ten seconds alone; the other lab tests run beside it. */
+const RUN_MS = 180_000;
+
+describe('npm run quickstart', { skip: noLab, concurrency: false }, () => {
+  let copy: string;
+  before(async () => {
+    copy = await workingCopy();
+  });
+  after(() => rm(copy, { recursive: true, force: true }));
+
+  it('creates a client on a lab host, shows its page, and with --once leaves nothing running', async () => {
+    const run = startQuickstart(copy, ['--once']);
+    assert.equal(await run.ended(), 0, run.output());
+    assert.match(run.output(), /Create client 1 on server 1: succeeded\n/);
+    assert.match(run.output(), /\n200 <!doctype html><title>Demo laboratory</);
+    nothingIsLeft(copy, run.output());
+  });
+
+  it('leaves nothing running after Ctrl-C in the middle of the create', async () => {
+    const run = startQuickstart(copy, []);
+    await run.says('Start containers …');
+    // a terminal tells the whole foreground group
+    process.kill(-run.pid, 'SIGINT');
+    assert.notEqual(await run.ended(), 0);
+    assert.doesNotMatch(run.output(), /Everything works/);
+    nothingIsLeft(copy, run.output());
+  });
+
+  it('stays after the demo until it is told to end, and leaves nothing running', async () => {
+    const run = startQuickstart(copy, []);
+    await run.says('Ctrl-C ends all of it');
+    const [, api = ''] = / API +(\S+)/.exec(run.output()) ?? [];
+    assert.equal((await fetch(`${api}/health/ready`)).status, 200);
+    // a service manager tells npm alone
+    process.kill(run.pid, 'SIGTERM');
+    assert.equal(await run.ended(), 0, run.output());
+    await assert.rejects(fetch(`${api}/health/live`));
+    nothingIsLeft(copy, run.output());
+  });
+
+  it('says in one line what is wrong', async () => {
+    const run = startQuickstart(copy, ['--server', 'nobody']);
+    assert.equal(await run.ended(), 1);
+    assert.match(run.output(), /^quickstart: --server nobody is not user@host or user@host:port$/m);
+  });
+});
+
+/** The files of this tree in a directory of their own, with its dependencies, as after `git clone` and `npm ci`. */
+async function workingCopy(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'slipway-quickstart-'));
+  const skipped = new Set(['node_modules', '.git', '.slipway', 'dist']);
+  const filter = (source: string) => !skipped.has(basename(source));
+  await cp(ROOT, dir, { recursive: true, filter });
+  await symlink(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
+  // as private as /root, where many newcomers clone to
+  await chmod(dir, 0o700);
+  return dir;
+}
+
+interface Run {
+  pid: number;
+  output(): string;
+  says(text: string): Promise<unknown>;
+  /** exit code, or 128 when a signal ended it */
+  ended(): Promise<number>;
+}
+
+function startQuickstart(cwd: string, args: string[]): Run {
+  const { PATH, HOME, XDG_CACHE_HOME } = process.env;
+  const env = { PATH, HOME, XDG_CACHE_HOME };
+  const stdio = ['ignore', 'pipe', 'pipe'] as const;
+  const child: ChildProcess = spawn('npm', ['run', 'quickstart', '--', ...args], {
+    cwd,
+    env,
+    stdio: [...stdio],
+    detached: true,
+  });
+  let text = '';
+  child.stdout?.on('data', (chunk: Buffer) => (text += chunk));
+  child.stderr?.on('data', (chunk: Buffer) => (text += chunk));
+  const closed = once(child, 'close');
+  return {
+    pid: child.pid as number,
+    output: () => text,
+    says: (wanted) =>
+      pollUntil({
+        what: `the quickstart says "${wanted}"`,
+        deadlineMs: RUN_MS,
+        probe: () => {
+          if (child.exitCode !== null) throw new Error(text);
+          return text.includes(wanted) || undefined;
+        },
+      }),
+    async ended() {
+      const [code] = (await closed) as [number | null];
+      return code ?? 128;
+    },
+  };
+}
+
+function nothingIsLeft(copy: string, output: string): void {
+  assert.deepEqual(processesOf(copy), []);
+  const [, name = '', octet = ''] = /lab host (quickstart\d+) at 10\.77\.0\.(\d+)/.exec(output) ?? [];
+  assert.notEqual(name, '', output);
+  const names = readdirSync(hostsDir).map((dir) => read(join(hostsDir, dir, 'upper/etc/hostname')).trim());
+  assert.ok(!names.includes(name));
+  // the address may be another's by now
+  const dir = join(hostsDir, octet);
+  if (existsSync(dir)) return;
+  assert.equal(read('/proc/self/mountinfo').includes(`${dir}/`), false);
+  assert.equal(existsSync(`/run/netns/slipway-${octet}`), false);
+}
+
+/** Command lines of processes that work in the directory or name it. */
+function processesOf(dir: string): string[] {
+  const found: string[] = [];
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
+    if (`${command} ${workingDirectory(pid)}`.includes(dir)) found.push(`${pid} ${command}`);
+  }
+  return found;
+}
+
+function workingDirectory(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return '';
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,40 @@
+import { eq } from 'drizzle-orm';
+import type { Db } from '../../db/database.js';
+import { clients } from '../../db/schema/index.js';
+
+export const FAULTS = [
+  'fails before its effect',
+  'fails after its effect',
+  'loses its answer',
+  'is cancelled',
+  'loses its worker while it runs',
+  'loses its worker after its effect',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export interface Plan {
+  step: string;
+  fault: Fault;
+}
+
+/** The plan travels in the subdomain, so that it is there before the operation's first step. */
+export function subdomainFor({ step, fault }: Plan): string {
+  return `f${FAULTS.indexOf(fault)}-${step}`;
+}
+
+/** What shall happen to the operation on `client:<id>`, if anything. */
+export function planReader(db: Db): (subject: string) => Promise<Plan | undefined> {
+  const known = new Map<string, Plan | undefined>();
+  return async (subject) => {
+    if (!known.has(subject)) {
+      const [row] = await db
+        .select({ subdomain: clients.subdomain })
+        .from(clients)
+        .where(eq(clients.id, Number(subject.split(':')[1])));
+      const [, index, step] = /^f(\d)-(.+)$/.exec(row?.subdomain ?? '') ?? [];
+      const fault = FAULTS[Number(index)];
+      known.set(subject, step === undefined || fault === undefined ? undefined : { step, fault });
+    }
+    return known.get(subject);
+  };
+}

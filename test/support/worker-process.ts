@@ -1,0 +1,65 @@
+/** A worker in a process of its own, for tests that kill it; everything comes by environment variables. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { NativeConnection } from '@temporalio/worker';
+import { pino } from 'pino';
+import { createSsh } from '../../activities/ssh/ssh.js';
+import { openDatabase } from '../../db/database.js';
+import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
+import { createActivities } from '../../worker/activities.js';
+import { DEFAULT_LIMITS } from '../../worker/limits.js';
+import { createWorker } from '../../worker/worker.js';
+import type { StepContext } from '../../workflows/contract/step.js';
+import { labPrivateKey } from './lab.js';
+import { planReader } from './planned-fault.js';
+import { testBundle } from './services.js';
+
+const read = (name: string): string => {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set`);
+  return value;
+};
+
+const plans = read('KILL_PLANS');
+
+const { db } = openDatabase({ url: read('DATABASE_URL'), poolSize: 10 });
+const planFor = planReader(db);
+const secrets = createSecrets(parseSecretKeys(read('SECRET_KEY')));
+const ssh = createSsh({ privateKey: labPrivateKey() });
+const worker = await createWorker({
+  connection: await NativeConnection.connect({ address: read('TEMPORAL_ADDRESS') }),
+  namespace: 'default',
+  taskQueue: read('TEMPORAL_TASK_QUEUE'),
+  workflowBundle: await testBundle(),
+  db,
+  secrets,
+  limits: { ...DEFAULT_LIMITS, undoAttempts: 4 },
+  retryWindowMs: 60_000,
+  edits: {},
+  activities: createActivities({
+    db,
+    secrets,
+    ssh,
+    checkAddresses: [],
+    smtpUrl: read('SMTP_URL'),
+    mailFrom: 'slipway@example.test',
+  }),
+  log: pino({ level: 'warn' }, pino.destination(2)),
+  inject: dieAsPlanned,
+});
+
+/** Dies once per operation, in the step that its plan names. */
+async function dieAsPlanned(point: 'before' | 'after', step: StepContext): Promise<void> {
+  const plan = await planFor(step.subject);
+  const place = point === 'before' ? 'loses its worker while it runs' : 'loses its worker after its effect';
+  if (step.phase !== 'do' || plan?.step !== step.step || plan.fault !== place) return;
+  const done = join(plans, step.operation);
+  if (existsSync(done)) return;
+  writeFileSync(done, '');
+  if (point === 'after') process.kill(process.pid, 'SIGKILL');
+  // long enough for the first effects of an act on a host, shorter than all of it
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 40);
+}
+
+console.log('worker is ready');
+await worker.run();
