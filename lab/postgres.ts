@@ -46,15 +46,12 @@ const STOP_MS = 10_000;
  */
 export async function startPostgres(options: StartPostgres): Promise<PostgresServer> {
   const { dir, persistent, log, detached = false } = options;
-  const user = await serverUser();
+  const account = await serverUser();
   const data = join(dir, 'data');
   await mkdir(dir, { recursive: true });
-  if (user) {
-    await chown(dir, user.uid, user.gid);
-    await ensureReachable(dir, user);
-  }
+  if (account) await chown(dir, account.uid, account.gid);
   const { initdb, postgres: server } = await binaries();
-  if (user) await ensureReachable(server, user);
+  const user = account && (await withAccess(account, [join(dir, '.'), server]));
   const password = await initialise({ dir, data, initdb, user, persistent });
   const port = options.port ?? (await freePort());
   const url = (database: string) => `postgres://slipway:${password}@127.0.0.1:${port}/${database}`;
@@ -114,6 +111,8 @@ export async function startPostgres(options: StartPostgres): Promise<PostgresSer
 interface User {
   uid: number;
   gid: number;
+  /** arguments of setpriv */
+  rights?: string[];
 }
 
 /** Postgres refuses to run as root: there it runs as `postgres`, who is made when absent. */
@@ -133,14 +132,23 @@ function idOf(which: '-u' | '-g') {
 
 function asUser(user: User | null, command: string[]): string[] {
   if (!user) return command;
-  return ['setpriv', '--reuid', `${user.uid}`, '--regid', `${user.gid}`, '--clear-groups', ...command];
+  const { uid, gid, rights = [] } = user;
+  return ['setpriv', '--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups', ...rights, ...command];
 }
 
-async function ensureReachable(path: string, user: User): Promise<void> {
-  const test = asUser(user, ['test', '-x', path]);
-  const { code } = await run(test[0] as string, test.slice(1), { check: false });
-  if (code === 0) return;
-  throw new Error(`user postgres cannot reach ${path}: one of its parent directories keeps others out`);
+/** To search any directory, and nothing else; `no_setuid_fixup` lets access(2) count it too. */
+const SEARCH = [
+  ...['--inh-caps', '+dac_read_search', '--ambient-caps', '+dac_read_search'],
+  ...['--securebits', '+no_setuid_fixup'],
+];
+
+/** Below a private directory, as /root is, the server needs a right of its own to get to its files. */
+async function withAccess(user: User, paths: string[]): Promise<User> {
+  for (const candidate of [user, { ...user, rights: SEARCH }]) {
+    const [program = 'stat', ...args] = asUser(candidate, ['stat', '--format=', ...paths]);
+    if ((await run(program, args, { check: false })).code === 0) return candidate;
+  }
+  throw new Error(`user postgres cannot reach ${paths.join(' or ')}: a parent directory keeps others out`);
 }
 
 async function binaries(): Promise<{ initdb: string; postgres: string }> {

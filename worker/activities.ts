@@ -5,6 +5,7 @@ import { createNginxActivities } from '../activities/nginx/activities.js';
 import { createProductActivities } from '../activities/product/commands.js';
 import { loadProfile, loadProfiles } from '../activities/product/profile.js';
 import { createClientRecords } from '../activities/records/client-records.js';
+import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
 import { createSqlActivities } from '../activities/sql/activities.js';
 import { type ConnectionParts, createConnections } from './connections.js';
@@ -26,6 +27,7 @@ export function createActivities(parts: ActivityParts) {
     ...createProductActivities(connections),
     ...createNginxActivities(connections),
     ...createMailActivities({ db, secrets, transport, profiles: loadProfiles(), from: mailFrom }),
+    ...createJobActivities(connections),
     ...createProbes(connections),
   };
 }

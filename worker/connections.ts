@@ -1,9 +1,10 @@
+import { eq } from 'drizzle-orm';
 import type { Connections } from '../activities/connections.js';
 import { createStepOutput } from '../activities/records/step-output.js';
 import type { Ssh } from '../activities/ssh/types.js';
 import type { Db } from '../db/database.js';
-import { findClient } from '../db/queries/clients.js';
 import { findServer } from '../db/queries/servers.js';
+import { clients } from '../db/schema/index.js';
 import type { Secrets } from '../db/secrets.js';
 import { failure } from '../workflows/contract/failures.js';
 
@@ -23,13 +24,19 @@ export function createConnections({ db, secrets, ssh, checkAddresses }: Connecti
       get: async (id) => (await findServer(db, id)) ?? missing(`server ${id}`),
     },
     clients: {
-      get: async (id) => (await findClient(db, id))?.client ?? missing(`client ${id}`),
+      // also a deleted one: the end of its own delete tidies up
+      get: async (id) => (await clientRow(db, id)) ?? missing(`client ${id}`),
     },
     secrets: {
       reveal: async (id) => (await secrets.reveal(db, id)) ?? missing(`secret ${id}`),
     },
-    output: createStepOutput(db, () => secrets.valuesInUse()),
+    output: createStepOutput({ db, secrets }),
   };
+}
+
+async function clientRow(db: Db, id: number) {
+  const [row] = await db.select().from(clients).where(eq(clients.id, id));
+  return row;
 }
 
 function missing(what: string): never {

@@ -13,7 +13,8 @@ import { CLIENT_LABEL, OPERATION_LABEL } from './compose-file.js';
 /** Room for one client's first logs and files; with less, the create would end in "disk full" half-way. */
 export const LEAST_FREE_BYTES = 200 * 1024 * 1024;
 
-/** Reads all that step 1 of a create wants to know of a host, in lines `<kind>|<field>|…`; writes nothing. */
+/** Reads all that step 1 of a create wants to know of a host, in lines `<kind>|<field>|…`; writes nothing. A network that
+ * a neighbour's operation removes between the listing and the look is none. */
 export function surveyScript({ names }: ClientThing, facts: HostFacts, server: Server): Script {
   const [image] = splitImage(names.image);
   const hexPort = names.port.toString(16).toUpperCase().padStart(4, '0');
@@ -23,7 +24,7 @@ if [ -e "$dir" ] || [ -L "$dir" ]; then printf 'directory|%s\n' "$(head -n 1 -- 
 if [ -e "$vhost" ] || [ -L "$vhost" ]; then printf 'vhost|%s\n' "$(head -n 1 -- "$vhost" 2>/dev/null || true)"; fi
 ${facts.docker} ps -a --format ${`container|{{.Names}}|{{.Label "com.docker.compose.project"}}|{{.Label "${OPERATION_LABEL}"}}`}
 networks=$(${facts.docker} network ls -q)
-${facts.docker} network inspect --format ${`network|{{.Name}}|{{index .Labels "${CLIENT_LABEL}"}}|{{index .Labels "${OPERATION_LABEL}"}}|{{range .IPAM.Config}}{{.Subnet}} {{end}}`} $networks
+${facts.docker} network inspect --format ${`network|{{.Name}}|{{index .Labels "${CLIENT_LABEL}"}}|{{index .Labels "${OPERATION_LABEL}"}}|{{range .IPAM.Config}}{{.Subnet}} {{end}}`} $networks 2>/dev/null || true
 ${facts.docker} images --format 'image|{{.Tag}}' -- ${image}
 awk -v port="$port" '$4 == "0A" && $2 ~ (":" port "$") { print "port|" $2; exit }' /proc/net/tcp /proc/net/tcp6 2>/dev/null || true
 df -P -B1 -- ${server.baseDir} | awk 'NR == 2 { print "free|" $4 }'

@@ -63,7 +63,7 @@ export function createMailActivities(options: MailOptions) {
         step.summarize('the mail server ended without a final answer: the mail may have been sent');
         return { state: 'maybe_sent', withPassword: password !== undefined };
       }
-      await recordSent(options, key, password === undefined ? undefined : found);
+      await recordSent(options.db, key, password === undefined ? undefined : found);
       return { state: 'sent', withPassword: password !== undefined };
     },
   };

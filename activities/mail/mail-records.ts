@@ -1,7 +1,6 @@
-import { and, eq } from 'drizzle-orm';
+import { and, eq, ne } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
-import { clients, type MailState, mails } from '../../db/schema/index.js';
-import type { Secrets } from '../../db/secrets.js';
+import { clients, type MailState, mails, secrets } from '../../db/schema/index.js';
 
 type NewMail = Pick<
   typeof mails.$inferInsert,
@@ -61,11 +60,7 @@ export interface ToldClient {
 }
 
 /** In one transaction, so that a password is never kept after its mail, nor erased without one. */
-export async function recordSent(
-  { db, secrets }: { db: Db; secrets: Secrets },
-  key: string,
-  told: ToldClient | undefined,
-): Promise<void> {
+export async function recordSent(db: Db, key: string, told: ToldClient | undefined): Promise<void> {
   await db.transaction(async (tx) => {
     await tx
       .update(mails)
@@ -73,10 +68,11 @@ export async function recordSent(
       .where(eq(mails.effectKey, key));
     if (told === undefined || told.adminPassword === null) return;
     // a password that was set meanwhile has another id and waits for its own mail
-    await tx
-      .update(clients)
-      .set({ adminPassword: null })
-      .where(and(eq(clients.id, told.clientId), eq(clients.adminPassword, told.adminPassword)));
-    await secrets.erase(tx, told.adminPassword);
+    const [client] = await tx.select().from(clients).where(eq(clients.id, told.clientId)).for('update');
+    const later = client?.adminPassword === told.adminPassword ? null : (client?.adminPassword ?? null);
+    await tx.update(clients).set({ adminPassword: later }).where(eq(clients.id, told.clientId));
+    // those that it has replaced before its mail went out are nobody's any more
+    const ofClient = and(eq(secrets.owner, `clients/${told.clientId}`), eq(secrets.name, 'admin_password'));
+    await tx.delete(secrets).where(later === null ? ofClient : and(ofClient, ne(secrets.id, later)));
   });
 }

@@ -1,7 +1,6 @@
 import type { LabHost } from '../../lab/host.js';
-import type { OperationView } from '../../workflows/contract/operation.js';
-import type { Answer, Rig } from './rig.js';
-import { VERSION } from './rig.js';
+import { findOperation, listSteps } from '../../db/queries/operation-reads.js';
+import { type Answer, type Rig, VERSION } from './rig.js';
 
 export interface SlipwaySample {
   clientId: number;
@@ -59,7 +58,7 @@ function clientFields(serverId: number, subdomain: string): Record<string, strin
 
 /** From before the POST until the answer that the operation has ended. */
 export async function createBySlipway(
-  { call }: Pick<Rig, 'call'>,
+  { call, database }: Pick<Rig, 'call' | 'database'>,
   { serverId, subdomain }: { serverId: number; subdomain: string },
 ): Promise<SlipwaySample> {
   const fields = clientFields(serverId, subdomain);
@@ -68,34 +67,33 @@ export async function createBySlipway(
   const answer = await call('POST', '/clients/', { fields });
   if (answer.status !== 202) throw new Error(`POST /clients/: ${told(answer)}`);
   const acceptedAt = Date.now();
-  const view = await ended({ call }, operationOf(answer));
+  const operation = operationOf(answer);
+  const state = await ended({ call }, operation);
   const ms = performance.now() - began;
   const answeredAt = Date.now();
-  if (view.state !== 'succeeded') throw new Error(`create of ${subdomain}: ${JSON.stringify(view)}`);
-  return {
-    clientId: Number(answer.body['id']),
-    ms,
-    parts: partsOf({ view, sentAt, acceptedAt, answeredAt }),
-  };
+  if (state !== 'succeeded') throw new Error(`create of ${subdomain}: ${state}`);
+  const parts = await readParts({ database, operation, sentAt, acceptedAt, answeredAt });
+  return { clientId: Number(answer.body['id']), ms, parts };
 }
 
 export async function removeBySlipway({ call }: Pick<Rig, 'call'>, clientId: number): Promise<void> {
   const answer = await call('DELETE', `/clients/${clientId}?keep_backup=false`);
   if (answer.status !== 202) throw new Error(`DELETE /clients/${clientId}: ${told(answer)}`);
-  const view = await ended({ call }, operationOf(answer));
-  if (view.state !== 'succeeded') throw new Error(`delete of client ${clientId}: ${JSON.stringify(view)}`);
+  const state = await ended({ call }, operationOf(answer));
+  if (state !== 'succeeded') throw new Error(`delete of client ${clientId}: ${state}`);
 }
 
-/** By long polls: each is answered when something has changed since the last one. */
-async function ended({ call }: Pick<Rig, 'call'>, operation: string): Promise<OperationView> {
+/** The state of its recorded end, by long polls: each is answered when something has changed since the last one. */
+async function ended({ call }: Pick<Rig, 'call'>, operation: string): Promise<string> {
   let known: Record<string, string> = {};
   for (;;) {
     const headers = { prefer: 'wait=30', ...known };
     const answer = await call('GET', `/operations/${operation}`, { headers });
     if (answer.status !== 200) throw new Error(`GET /operations/${operation}: ${told(answer)}`);
-    const view = answer.body as unknown as OperationView;
-    if (view.endedAt !== null) return view;
-    if (view.hold !== null) throw new Error(`operation ${operation} holds: ${JSON.stringify(view)}`);
+    const { source, endedAt, state, hold } = answer.body;
+    // a live view may know of the end before it is on record
+    if (source === 'projection' && endedAt !== null) return String(state);
+    if (hold !== null) throw new Error(`operation ${operation} holds: ${JSON.stringify(hold)}`);
     known = answer.etag === null ? {} : { 'if-none-match': answer.etag };
   }
 }
@@ -108,13 +106,6 @@ function told({ status, body }: Answer): string {
   return `${status} ${JSON.stringify(body)}`;
 }
 
-interface Moments {
-  view: OperationView;
-  sentAt: number;
-  acceptedAt: number;
-  answeredAt: number;
-}
-
 export const PARTS = {
   post: '(POST until accepted)',
   start: '(accepted until first step)',
@@ -123,21 +114,31 @@ export const PARTS = {
   answer: '(recorded end until answered)',
 };
 
-function partsOf({ view, sentAt, acceptedAt, answeredAt }: Moments): Map<string, number> {
-  const steps = view.steps.map(({ key, startedAt, endedAt }) => {
-    if (startedAt === null || endedAt === null) throw new Error(`step ${key} has no times`);
-    return { key, from: Date.parse(startedAt), to: Date.parse(endedAt) };
+interface Moments extends Pick<Rig, 'database'> {
+  operation: string;
+  sentAt: number;
+  acceptedAt: number;
+  answeredAt: number;
+}
+
+/** A step's own time is from its first record to its last: queueing and both of their commits lie between the steps. */
+async function readParts(moments: Moments): Promise<Map<string, number>> {
+  const { database, operation, sentAt, acceptedAt, answeredAt } = moments;
+  const row = await findOperation(database.db, operation);
+  if (row?.endedAt == null) throw new Error(`operation ${operation} has no end on record`);
+  const steps = (await listSteps(database.db, operation)).map(({ key, startedAt, endedAt }) => {
+    if (endedAt === null) throw new Error(`step ${key} has no end on record`);
+    return { key, from: startedAt.getTime(), to: endedAt.getTime() };
   });
   const first = steps[0]?.from ?? sentAt;
   const last = steps.at(-1)?.to ?? sentAt;
   const inside = steps.reduce((sum, { from, to }) => sum + to - from, 0);
-  const endedAt = Date.parse(view.endedAt ?? '');
   return new Map([
     [PARTS.post, acceptedAt - sentAt],
     [PARTS.start, first - acceptedAt],
     ...steps.map(({ key, from, to }) => [key, to - from] as const),
     [PARTS.between, last - first - inside],
-    [PARTS.end, endedAt - last],
-    [PARTS.answer, answeredAt - endedAt],
+    [PARTS.end, row.endedAt.getTime() - last],
+    [PARTS.answer, answeredAt - row.endedAt.getTime()],
   ]);
 }

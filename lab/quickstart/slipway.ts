@@ -82,8 +82,8 @@ function ready(apiUrl: string): Promise<true> {
   });
 }
 
+/** What was said last to a person; the rest of the log is JSON. */
 async function lastWords(logFile: string): Promise<string> {
   const lines = (await readFile(logFile, 'utf8').catch(() => '')).trim().split('\n');
-  const plain = lines.filter((line) => !line.startsWith('{'));
-  return (plain.length > 0 ? plain : lines).slice(-3).join(' ');
+  return lines.findLast((line) => !line.startsWith('{')) ?? lines.at(-1) ?? '';
 }

@@ -20,7 +20,11 @@ describe('npm run quickstart', { skip: noLab, concurrency: false }, () => {
   before(async () => {
     copy = await workingCopy();
   });
-  after(() => rm(copy, { recursive: true, force: true }));
+  after(async () => {
+    for (const run of runs) run.end();
+    await Promise.all(runs.map((run) => run.ended()));
+    await rm(copy, { recursive: true, force: true });
+  });
 
   it('creates a client on a lab host, shows its page, and with --once leaves nothing running', async () => {
     const run = startQuickstart(copy, ['--once']);
@@ -43,7 +47,7 @@ describe('npm run quickstart', { skip: noLab, concurrency: false }, () => {
   it('stays after the demo until it is told to end, and leaves nothing running', async () => {
     const run = startQuickstart(copy, []);
     await run.says('Ctrl-C ends all of it');
-    const [, api = ''] = / API +(\S+)/.exec(run.output()) ?? [];
+    const [, api = ''] = /^ {2}API +(http\S+)/m.exec(run.output()) ?? [];
     assert.equal((await fetch(`${api}/health/ready`)).status, 200);
     // a service manager tells npm alone
     process.kill(run.pid, 'SIGTERM');
@@ -71,12 +75,16 @@ async function workingCopy(): Promise<string> {
   return dir;
 }
 
+/** Every one that was started, for a test that fails half-way. */
+const runs: Run[] = [];
+
 interface Run {
   pid: number;
   output(): string;
   says(text: string): Promise<unknown>;
   /** exit code, or 128 when a signal ended it */
   ended(): Promise<number>;
+  end(): void;
 }
 
 function startQuickstart(cwd: string, args: string[]): Run {
@@ -93,23 +101,28 @@ function startQuickstart(cwd: string, args: string[]): Run {
   child.stdout?.on('data', (chunk: Buffer) => (text += chunk));
   child.stderr?.on('data', (chunk: Buffer) => (text += chunk));
   const closed = once(child, 'close');
-  return {
+  const run: Run = {
     pid: child.pid as number,
     output: () => text,
     says: (wanted) =>
-      pollUntil({
-        what: `the quickstart says "${wanted}"`,
-        deadlineMs: RUN_MS,
-        probe: () => {
-          if (child.exitCode !== null) throw new Error(text);
-          return text.includes(wanted) || undefined;
-        },
-      }),
+      Promise.race([
+        closed.then(() => Promise.reject(new Error(`it ended before it said "${wanted}"\n${text}`))),
+        pollUntil({
+          what: `the quickstart says "${wanted}"`,
+          deadlineMs: RUN_MS,
+          probe: () => text.includes(wanted) || undefined,
+        }),
+      ]),
     async ended() {
       const [code] = (await closed) as [number | null];
       return code ?? 128;
     },
+    end() {
+      if (child.exitCode === null) child.kill('SIGTERM');
+    },
   };
+  runs.push(run);
+  return run;
 }
 
 function nothingIsLeft(copy: string, output: string): void {

@@ -173,7 +173,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
           throw new Error(`it is ${JSON.stringify(view)}`);
         },
       }),
-    ended: (id) => system.until(id, 'end', ({ endedAt }) => endedAt !== null, 60_000),
+    ended: (id) => system.until(id, 'end', ({ endedAt }) => endedAt !== null, 90_000),
     async close() {
       await stopWorker?.();
       await ssh.close();

@@ -3,6 +3,7 @@ import type { MailActivities } from '../../activities/mail/activities.js';
 import type { NginxActivities } from '../../activities/nginx/activities.js';
 import type { ProductActivities } from '../../activities/product/commands.js';
 import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { SqlActivities } from '../../activities/sql/activities.js';
 import { type CreateClientParams, ADMIN_PASSWORD_SIGNAL } from '../contract/clients.js';
 import { subjectId } from '../contract/ids.js';
@@ -18,6 +19,7 @@ const docker = acts<DockerActivities>();
 const product = acts<ProductActivities>();
 const nginx = acts<NginxActivities>();
 const mail = acts<MailActivities>();
+const jobs = acts<JobActivities>();
 
 const definition = {
   kind: 'create_client',
@@ -27,6 +29,7 @@ const definition = {
     ClientId: String(clientId),
     ServerId: String(serverId),
   }),
+  tidy: ({ clientId }: CreateClientParams, operation: string) => jobs.removeJobs({ clientId, operation }),
   validate({ clientId, serverId }: CreateClientParams) {
     requireId('clientId', clientId);
     requireId('serverId', serverId);

@@ -1,6 +1,7 @@
 import type { DockerActivities } from '../../activities/docker/activities.js';
 import type { NginxActivities } from '../../activities/nginx/activities.js';
 import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { SqlActivities } from '../../activities/sql/activities.js';
 import type { ClientThing, DeleteClientParams } from '../contract/clients.js';
 import { subjectId } from '../contract/ids.js';
@@ -13,12 +14,14 @@ const records = acts<ClientRecords>();
 const sql = acts<SqlActivities>();
 const docker = acts<DockerActivities>();
 const nginx = acts<NginxActivities>();
+const jobs = acts<JobActivities>();
 
 const definition = {
   kind: 'delete_client',
   subject: ({ clientId }: DeleteClientParams) => subjectId('client', clientId),
   title: ({ clientId }: DeleteClientParams) => `Delete client ${clientId}`,
   attributes: ({ clientId }: DeleteClientParams) => ({ ClientId: String(clientId) }),
+  tidy: ({ clientId }: DeleteClientParams, operation: string) => jobs.removeJobs({ clientId, operation }),
   validate({ clientId }: DeleteClientParams) {
     requireId('clientId', clientId);
   },

@@ -1,5 +1,6 @@
 import type { ProductActivities } from '../../activities/product/commands.js';
 import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { SetAdminPasswordParams } from '../contract/clients.js';
 import { failure } from '../contract/failures.js';
 import { subjectId } from '../contract/ids.js';
@@ -10,12 +11,14 @@ import { requireId } from './params.js';
 
 const records = acts<ClientRecords>();
 const product = acts<ProductActivities>();
+const jobs = acts<JobActivities>();
 
 const definition = {
   kind: 'set_admin_password',
   subject: ({ clientId }: SetAdminPasswordParams) => subjectId('client', clientId),
   title: ({ clientId }: SetAdminPasswordParams) => `Set the administrator's password of client ${clientId}`,
   attributes: ({ clientId }: SetAdminPasswordParams) => ({ ClientId: String(clientId) }),
+  tidy: ({ clientId }: SetAdminPasswordParams, operation: string) => jobs.removeJobs({ clientId, operation }),
   validate({ clientId, password }: SetAdminPasswordParams) {
     requireId('clientId', clientId);
     if (typeof password !== 'string')

@@ -1,8 +1,10 @@
 import {
+  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   isCancellation,
+  log,
   proxyActivities,
   upsertMemo,
   upsertSearchAttributes,
@@ -12,10 +14,11 @@ import { failure } from '../contract/failures.js';
 import type { EndState, OperationInput } from '../contract/operation.js';
 import type { OperationRecords } from '../contract/records.js';
 import { type SearchAttributeName, searchAttribute } from '../contract/search-attributes.js';
+import type { Act } from '../contract/step.js';
 import { createRun, type Run } from './run.js';
 import { StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
 import { createSteps, type DuringOptions, type StepOptions } from './steps.js';
-import { CLAIM_TIMING } from './timing.js';
+import { CLAIM_TIMING, TIDY_TIMING } from './timing.js';
 import { undoAll } from './undo.js';
 
 export interface Definition<Params> {
@@ -24,6 +27,8 @@ export interface Definition<Params> {
   subject(params: Params): string;
   title(params: Params): string;
   attributes?(params: Params): Partial<Record<SearchAttributeName, string>>;
+  /** what is tidied up on hosts before the end, however it ends; its failure changes nothing */
+  tidy?(params: Params, operation: string): Act;
   /** throws `InvalidInput` for parameters that no operation of this kind can have */
   validate(params: Params): void;
 }
@@ -55,12 +60,16 @@ export async function runOperation<Params, Result>(
   const run = createRun({ kind: definition.kind, title: definition.title(params), input });
   announceStart(run, definition.attributes?.(params) ?? {});
   await claim(run);
+  const tidy = () => tidyUp(definition.tidy?.(run.params as Params, run.request.id));
   try {
     const result = await tell(run, story);
+    await tidy();
     await end(run, run.view().warnings.length > 0 ? 'succeeded_with_warnings' : 'succeeded', result);
     return result;
   } catch (thrown) {
-    if (thrown instanceof StepFailed || isCancellation(thrown)) throw await rollBack(run, thrown as Error);
+    if (thrown instanceof StepFailed || isCancellation(thrown)) {
+      throw await rollBack(run, thrown as Error, tidy);
+    }
     throw thrown;
   }
 }
@@ -137,13 +146,14 @@ function commit(run: Run): void {
 }
 
 /** Undoes everything and answers what the workflow ends with. */
-async function rollBack(run: Run, thrown: Error): Promise<Error> {
+async function rollBack(run: Run, thrown: Error, tidy: () => Promise<void>): Promise<Error> {
   if (thrown instanceof StepFailed) run.error = thrown.error;
   run.apply({ type: 'rolling_back' });
   upsertSearchAttributes([searchAttribute('OpState', 'rolling_back')]);
   run.recorder.line({ type: 'rolling_back', step: null, message: 'Rolling back', level: 'warning' });
   await run.recorder.flush();
   await undoAll(run, run.saga.takeDownTo(0));
+  await tidy();
   const { leftovers } = run.view();
   const cancelled = isCancellation(thrown);
   const state = leftovers.length > 0 ? 'rollback_incomplete' : cancelled ? 'cancelled' : 'rolled_back';
@@ -154,6 +164,15 @@ async function rollBack(run: Run, thrown: Error): Promise<Error> {
     type: run.error?.kind ?? 'Cancelled',
     nonRetryable: true,
     details: [{ state, leftovers }],
+  });
+}
+
+async function tidyUp(act: Act | undefined): Promise<void> {
+  if (act === undefined) return;
+  const activities = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>(TIDY_TIMING);
+  await CancellationScope.nonCancellable(async () => activities[act.activity]?.(act.input)).catch((thrown: unknown) => {
+    if (!(thrown instanceof ActivityFailure)) throw thrown;
+    log.warn('job directories were not removed; the sweep does it');
   });
 }
 
@@ -170,4 +189,5 @@ async function end(run: Run, state: EndState, result: unknown): Promise<void> {
   upsertSearchAttributes([searchAttribute('OpState', state)]);
   upsertMemo({ end: { state, leftovers: run.view().leftovers } });
   await run.recorder.flush();
+  run.publish();
 }

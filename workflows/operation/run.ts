@@ -40,6 +40,8 @@ export interface Run {
   readonly decisions: Decisions;
   view(): OperationView;
   apply(event: ProgressEvent): void;
+  /** shows the end to callers: not before it is recorded, or a list would contradict it */
+  publish(): void;
   cancelRequested(): boolean;
   /** 1 + number of operators' retries of the step */
   tryOf(key: string): number;
@@ -68,6 +70,7 @@ export function createRun({ kind, title, input }: CreateRun): Run {
   const tries = new Map<string, number>();
   let seq = 0;
   let view = emptyView(kind, title, request);
+  let published = view;
 
   const run: Run = {
     kind,
@@ -87,6 +90,10 @@ export function createRun({ kind, title, input }: CreateRun): Run {
     view: () => view,
     apply(event) {
       view = advance(view, event);
+      if (event.type !== 'ended') run.publish();
+    },
+    publish() {
+      published = view;
       setCurrentDetails(toMarkdown(view));
     },
     cancelRequested: () => rootScope.consideredCancelled && !run.committed,
@@ -107,7 +114,7 @@ export function createRun({ kind, title, input }: CreateRun): Run {
     decided: (decision) => recordDecision(run, decision),
     leaveOver: (leftover) => leaveOver(run, leftover),
   };
-  setHandler(defineQuery<OperationView>(VIEW_QUERY), () => view, {
+  setHandler(defineQuery<OperationView>(VIEW_QUERY), () => published, {
     description: 'The operation as the API shows it',
   });
   rootScope.cancelRequested.catch(() => ignoreCancelAfterCommit(run));

@@ -45,3 +45,10 @@ export const RECORD_TIMING: ActivityOptions = {
   scheduleToCloseTimeout: '30 seconds',
   retry: { initialInterval: '300 milliseconds', maximumInterval: '5 seconds' },
 };
+
+/** Tidying at the end is worth one more try, not a delay of the end; the sweep finds what stays. */
+export const TIDY_TIMING: ActivityOptions = {
+  startToCloseTimeout: '15 seconds',
+  scheduleToCloseTimeout: '30 seconds',
+  retry: { maximumAttempts: 2 },
+};
