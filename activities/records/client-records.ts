@@ -60,6 +60,23 @@ export function createClientRecords(options: ClientRecordsOptions) {
       return thing;
     },
 
+    /** The first password that the panel sets is kept for the mail with it; later ones are needed no more. */
+    recordAdminPassword: (
+      { clientId, password }: { clientId: number; password: string },
+      _step: StepContext,
+    ): Promise<{ first: boolean }> =>
+      db.transaction(async (tx) => {
+        const row = await clientRow(tx, clientId);
+        const first = !row.adminPasswordGiven || row.adminPassword === password;
+        if (first)
+          await tx
+            .update(clients)
+            .set({ adminPassword: password, adminPasswordGiven: true })
+            .where(eq(clients.id, clientId));
+        else await secrets.erase(tx, password);
+        return { first };
+      }),
+
     async markClientDeleting({ clientId }: { clientId: number }, _step: StepContext): Promise<void> {
       await db
         .update(clients)

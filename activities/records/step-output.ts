@@ -14,7 +14,13 @@ export const OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024;
  * Writes a step's raw remote output, redacted, in chunks by their offset: a chunk that a later attempt repeats is
  * written once.
  */
-export function createStepOutput({ db, secrets }: { db: Db; secrets: Pick<Secrets, 'learn' | 'valuesInUse'> }) {
+export function createStepOutput({
+  db,
+  secrets,
+}: {
+  db: Db;
+  secrets: Pick<Secrets, 'learn' | 'valuesInUse'>;
+}) {
   return (step: StepContext) => {
     // the worker that follows a job may not be the one that handed it its secrets
     const learnt = secrets.learn(db, ownerOf(step.subject));
@@ -25,7 +31,10 @@ export function createStepOutput({ db, secrets }: { db: Db; secrets: Pick<Secret
       const row = { operationId: step.operation, step: step.step, job, offset };
       const safe = redactChunk(text, secrets.valuesInUse());
       const marked = offset + text.length > OUTPUT_LIMIT_BYTES ? `${safe}\n… output is cut here …\n` : safe;
-      await db.insert(operationOutput).values({ ...row, text: marked }).onConflictDoNothing();
+      await db
+        .insert(operationOutput)
+        .values({ ...row, text: marked })
+        .onConflictDoNothing();
       await notify(db, step.operation);
     };
   };

@@ -65,7 +65,7 @@ export function createLanes({ channels, followers, endings }: LaneLimits): Lanes
         const leave = (error: unknown) => {
           queue.splice(queue.indexOf(waiting), 1);
           settle();
-          reject(error as Error);
+          reject(error);
         };
         const onAbort = () => leave(signal?.reason);
         const timer = setTimeout(

@@ -59,7 +59,7 @@ export function talk(options: Talk): Promise<number> {
     };
     const give = (error: unknown) =>
       finish(() => {
-        reject(error as Error);
+        reject(error);
         channel.close();
         onGiveUp();
       });
@@ -111,7 +111,7 @@ function readAll(stream: Readable, stopped: () => boolean, onBytes: Talk['onStdo
         await onBytes(bytes);
       } catch (error) {
         failed = true;
-        reject(error as Error);
+        reject(error);
       }
     };
     const read = async () => {

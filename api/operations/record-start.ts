@@ -135,7 +135,7 @@ async function write<Params>(tx: Tx, request: StartRequest<Params>, digest: stri
   const { subject, params, title, serverId = null, clientId = null, answerId, abandon } = prepared;
   const twin = await findUnconfirmedTwin(tx, { subject, requestDigest: digest });
   if (twin !== undefined) throw new Repeated({ is: 'repeated', operation: twin.id, answerId });
-  const input: OperationInput<Params> = { operation: { id, actor, requestId, ...options }, params };
+  const input: OperationInput<Params> = { operation: { id, actor, requestId, title, ...options }, params };
   const common = { kind, subject, title, actor, requestId, requestDigest: digest, serverId, clientId };
   const row = await insertOperation(tx, { id, state: 'starting', input, ...common });
   if (key !== undefined) await completeIdempotencyKey(tx, { actor, route, key }, String(answerId));

@@ -42,7 +42,7 @@ CREATE TABLE "backups" (
 	"kind" text NOT NULL,
 	"operation_id" text NOT NULL,
 	"path" text NOT NULL,
-	"size_bytes" integer,
+	"size_bytes" bigint,
 	"version_tag" text NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"expires_at" timestamp with time zone NOT NULL

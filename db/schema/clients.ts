@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import { bigint, boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import type { ClientNames } from '../../workflows/contract/clients.js';
 import { moment } from './columns.js';
 import { servers } from './servers.js';
@@ -86,7 +86,7 @@ export const backups = pgTable('backups', {
   operationId: text('operation_id').notNull(),
   /** directory on the server that holds the dump and the archive */
   path: text('path').notNull(),
-  sizeBytes: integer('size_bytes'),
+  sizeBytes: bigint('size_bytes', { mode: 'number' }),
   versionTag: text('version_tag').notNull(),
   createdAt: moment('created_at').notNull().defaultNow(),
   expiresAt: moment('expires_at').notNull(),

@@ -65,7 +65,7 @@ export async function startSlipway(options: {
     throw error;
   }
   const uiUrl = `http://127.0.0.1:${ui}`;
-  return { apiUrl, uiUrl, temporalAddress: `127.0.0.1:${temporal}`, stop, ended: exited as Promise<never> };
+  return { apiUrl, uiUrl, temporalAddress: `127.0.0.1:${temporal}`, stop, ended: exited };
 }
 
 /** The documented ports where they are free, so that addresses stay the same from run to run. */

@@ -95,7 +95,7 @@ describe('runJob', () => {
       times.push(performance.now() - started);
     }
     // the least of them: what other processes of the machine take is not the job's cost
-    assert.ok(Math.min(...times) < 60, `${times.map(Math.round)} ms`);
+    assert.ok(Math.min(...times) < 60, `${times.map(Math.round).join(', ')} ms`);
   });
 
   it('hands on megabytes of any bytes without loss', async () => {
@@ -324,7 +324,7 @@ describe('endJobs', () => {
     const started = [...mine, ...others].map((each) => {
       const run = runJob(
         world.target,
-        testJob(each as ReturnType<typeof testStep>, keepOutput(), { script: sh`sleep 67.5` }),
+        testJob(each, keepOutput(), { script: sh`sleep 67.5` }),
       );
       return run.catch((error: Error) => error);
     });
@@ -368,7 +368,7 @@ describe('removeJobs', () => {
     const step = testStep();
     const neighbour = testStep();
     for (const each of [step, { ...step, try: 2 }, neighbour]) {
-      await runJob(world.target, testJob(each as typeof step, keepOutput(), { script: sh`true` }));
+      await runJob(world.target, testJob(each, keepOutput(), { script: sh`true` }));
     }
     await world.ssh.removeJobs(world.target, step.operation);
     const left = readdirSync(base('slipway', 'jobs'));
@@ -410,7 +410,7 @@ describe('a job on a disk that is full', () => {
     await world.ssh.endJobs(target, { ...step, phase: 'undo', seq: 2 });
     rmSync(join(full, 'ballast'));
     assert.equal(
-      (await runJob(target, testJob({ ...late, seq: 3 } as typeof late, keepOutput(), { script: sh`true` })))
+      (await runJob(target, testJob({ ...late, seq: 3 }, keepOutput(), { script: sh`true` })))
         .exitCode,
       0,
     );

@@ -178,7 +178,7 @@ export async function pollUntil<T>(
   const until = Date.now() + deadlineMs;
   for (;;) {
     const found = await look();
-    if (found !== undefined && found !== false) return found as T;
+    if (found !== undefined && found !== false) return found;
     if (Date.now() > until) throw new Error(`not within ${deadlineMs} ms: ${look.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 30));
   }

@@ -38,7 +38,7 @@ export async function assertHealthy({ system, host, id, view }: Checked): Promis
 export async function removeClient(system: System, host: LabHost, id: number): Promise<void> {
   const { status, body } = await system.call('DELETE', `/clients/${id}?keep_backup=false`);
   assert.equal(status, 202, JSON.stringify(body));
-  const view = await system.ended(String((body['operation'] as unknown as { id: string }).id));
+  const view = await system.ended((body['operation'] as unknown as { id: string }).id);
   assert.equal(view.state, 'succeeded', JSON.stringify(view));
   assert.deepEqual(traces(await census(host), `client${id}`), []);
 }

@@ -21,7 +21,7 @@ import { labPrivateKey } from './lab.js';
 import { type CaughtMail, startMailServer } from './mail-server.js';
 import { openServices, type Services, testBundle } from './services.js';
 
-const ADMIN = { login: 'admin', password: 'a long test password' };
+export const ADMIN = { login: 'admin', password: 'a long test password' };
 const SECRET_KEY = 'test key of sufficient length';
 
 export interface SystemOptions {

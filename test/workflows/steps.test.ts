@@ -56,7 +56,7 @@ describe('an operation', { concurrency: 8 }, () => {
   });
 
   for (const kind of FAILURE_KINDS.filter((candidate) => candidate !== 'OperationClosed')) {
-    const { retried, then } = REACTIONS[kind];
+    const { retried, finally: then } = REACTIONS[kind];
     it(`meets ${kind} with ${retried ? 'automatic retries, then ' : ''}${then}`, async () => {
       let attempts = 0;
       const run = await system.start([{ key: 'one' }, { key: 'two' }], {
@@ -145,7 +145,7 @@ describe('an operation', { concurrency: 8 }, () => {
   it('ends as cancelled when a person cancels between steps or within one, with nothing left', async () => {
     for (const place of ['do:two', 'in:two', 'done:two']) {
       const run = await system.start([{ key: 'one' }, { key: 'two', takesMs: 200 }, { key: 'three' }], {
-        faults: { [place]: async (step) => void (await cancel(step.subject)) },
+        faults: { [place]: (step) => cancel(step.subject) },
       });
       const row = await run.ended();
       assert.equal(row.state, 'cancelled', place);
@@ -156,7 +156,7 @@ describe('an operation', { concurrency: 8 }, () => {
 
   it('starts no undo before its cancelled act has ended', async () => {
     const run = await system.start([{ key: 'slow', takesMs: 2_500 }], {
-      faults: { 'in:slow': async (step) => void (await cancel(step.subject)) },
+      faults: { 'in:slow': (step) => cancel(step.subject) },
     });
     await run.ended();
     const own = system.world.log.filter((line) => line.includes(run.id)).map((line) => line.split(' ')[0]);

@@ -1,3 +1,4 @@
+import type { MailActivities } from '../../activities/mail/activities.js';
 import type { ProductActivities } from '../../activities/product/commands.js';
 import type { ClientRecords } from '../../activities/records/client-records.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
@@ -10,6 +11,7 @@ import { runOperation } from '../operation/operation.js';
 import { requireId } from './params.js';
 
 const records = acts<ClientRecords>();
+const mail = acts<MailActivities>();
 const product = acts<ProductActivities>();
 const jobs = acts<JobActivities>();
 
@@ -37,6 +39,16 @@ export async function setAdminPassword(input: OperationInput<SetAdminPasswordPar
     await op.step('password', {
       title: "Set the administrator's password",
       do: product.setAdminPassword({ ...client, password }),
+    });
+    const { first } = await op.step('record', {
+      title: 'Record the change',
+      do: records.recordAdminPassword({ clientId, password }),
+    });
+    if (!first) return;
+    await op.step('mail', {
+      title: 'Tell the client',
+      do: mail.sendClientMail({ clientId, template: 'send_success' }),
+      onFail: 'warn',
     });
   });
 }

@@ -21,21 +21,21 @@ interface Reaction {
   /** whether Temporal may run the same attempt again without a person */
   retried: boolean;
   /** what the operation does once no automatic retry is left */
-  then: 'rollback' | 'hold';
+  finally: 'rollback' | 'hold';
 }
 
 export const REACTIONS: Record<FailureKind, Reaction> = {
-  InvalidInput: { retried: false, then: 'rollback' },
-  NotFound: { retried: false, then: 'rollback' },
-  Conflict: { retried: false, then: 'rollback' },
-  Unauthorized: { retried: false, then: 'hold' },
-  HostKeyMismatch: { retried: false, then: 'hold' },
-  CommandFailed: { retried: false, then: 'hold' },
-  CapacityExceeded: { retried: false, then: 'hold' },
-  Unavailable: { retried: true, then: 'hold' },
-  RateLimited: { retried: true, then: 'hold' },
-  OperationClosed: { retried: false, then: 'rollback' },
-  Unexpected: { retried: true, then: 'hold' },
+  InvalidInput: { retried: false, finally: 'rollback' },
+  NotFound: { retried: false, finally: 'rollback' },
+  Conflict: { retried: false, finally: 'rollback' },
+  Unauthorized: { retried: false, finally: 'hold' },
+  HostKeyMismatch: { retried: false, finally: 'hold' },
+  CommandFailed: { retried: false, finally: 'hold' },
+  CapacityExceeded: { retried: false, finally: 'hold' },
+  Unavailable: { retried: true, finally: 'hold' },
+  RateLimited: { retried: true, finally: 'hold' },
+  OperationClosed: { retried: false, finally: 'rollback' },
+  Unexpected: { retried: true, finally: 'hold' },
 };
 
 /** The server cuts longer failures and then drops their type, so every message is capped well below. */

@@ -116,6 +116,8 @@ export interface OperationRequest {
   id: string;
   actor: string;
   requestId: string | null;
+  /** one line for people, where the API knows more than the parameters say */
+  title?: string;
   /** milliseconds; 0 = never hold. Absent: what the worker is configured for */
   holdWindowMs?: number;
   onFailure?: 'hold' | 'rollback';

@@ -170,10 +170,12 @@ async function rollBack(run: Run, thrown: Error, tidy: () => Promise<void>): Pro
 async function tidyUp(act: Act | undefined): Promise<void> {
   if (act === undefined) return;
   const activities = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>(TIDY_TIMING);
-  await CancellationScope.nonCancellable(async () => activities[act.activity]?.(act.input)).catch((thrown: unknown) => {
-    if (!(thrown instanceof ActivityFailure)) throw thrown;
-    log.warn('job directories were not removed; the sweep does it');
-  });
+  await CancellationScope.nonCancellable(async () => activities[act.activity]?.(act.input)).catch(
+    (thrown: unknown) => {
+      if (!(thrown instanceof ActivityFailure)) throw thrown;
+      log.warn('job directories were not removed; the sweep does it');
+    },
+  );
 }
 
 async function end(run: Run, state: EndState, result: unknown): Promise<void> {

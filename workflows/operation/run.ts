@@ -69,7 +69,7 @@ export function createRun({ kind, title, input }: CreateRun): Run {
   };
   const tries = new Map<string, number>();
   let seq = 0;
-  let view = emptyView(kind, title, request);
+  let view = emptyView(kind, request.title ?? title, request);
   let published = view;
 
   const run: Run = {

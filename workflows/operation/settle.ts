@@ -4,7 +4,7 @@ import type { OperationRecords } from '../contract/records.js';
 import { searchAttribute } from '../contract/search-attributes.js';
 import { holdActions, openWindow, renewWindow, type TakenDecision, type Window } from './hold.js';
 import type { Run } from './run.js';
-import { StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
+import { type StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
 import type { StepOptions } from './steps.js';
 import { RECORD_TIMING } from './timing.js';
 
@@ -21,7 +21,7 @@ export function createSettling(run: Run): Settling {
   function endsAtOnce({ key, error }: StepFailed): boolean {
     if (run.committed) return false;
     const { onFailure } = run.request;
-    const rollsBack = REACTIONS[error.kind].then === 'rollback' && !heldBefore.has(key);
+    const rollsBack = REACTIONS[error.kind].finally === 'rollback' && !heldBefore.has(key);
     return rollsBack || onFailure === 'rollback' || run.limits.holdWindowMs === 0;
   }
 

@@ -1,3 +1,4 @@
+import type { Duration } from '@temporalio/common';
 import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
 import type { Act, StepRef } from '../contract/step.js';
 import { callAct } from './calls.js';
@@ -18,7 +19,7 @@ export interface StepOptions<Result> {
   /** which parameters `retry` may change, and from which step on work is then done again (default: this step) */
   editable?: { fields: string[]; from?: string };
   /** how long one attempt may take; default 2 minutes, enough for everything that is not a build or a migration */
-  within?: string;
+  within?: Duration;
 }
 
 export interface DuringOptions {
@@ -45,7 +46,7 @@ export function createSteps(run: Run): Steps {
       try {
         run.results.set(key, await attempt(run, key, options));
       } catch (thrown) {
-        await failed(key, options as StepOptions<unknown>, thrown);
+        await failed(key, options, thrown);
       }
     }
     return run.results.get(key) as Result;

@@ -1,3 +1,4 @@
+import type { Duration } from '@temporalio/common';
 import type { ActivityOptions } from '@temporalio/workflow';
 
 /** Cancel and loss of a worker are noticed by heartbeats: 10 s keeps resume under 20 s and outlives a blocked event loop of 5 s. */
@@ -7,9 +8,9 @@ const HEARTBEAT_TIMEOUT = '10 seconds';
 const CANCELLATION = 'WAIT_CANCELLATION_COMPLETED';
 
 /** One act of a step. Retries are unlimited here: the worker's interceptor ends them by kind and by time. */
-export function actTiming(within: string): ActivityOptions {
+export function actTiming(within: Duration): ActivityOptions {
   return {
-    startToCloseTimeout: within as '2 minutes',
+    startToCloseTimeout: within,
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
     cancellationType: CANCELLATION,
     // 30 s at most between tries: a server that came back is noticed while an operator still looks

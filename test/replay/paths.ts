@@ -1,0 +1,143 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import { ADMIN_PASSWORD_SIGNAL } from '../../workflows/contract/clients.js';
+import { failure } from '../../workflows/contract/failures.js';
+import type { OperationView } from '../../workflows/contract/operation.js';
+import type { StepContext } from '../../workflows/contract/step.js';
+
+export interface RecordedRun {
+  handle: WorkflowHandle;
+  /** waits until the operation holds for the `number`th time */
+  held(number: number): Promise<OperationView>;
+}
+
+/** One history: how the workflow is started, what happens to it, and how it must end. */
+export interface RecordedPath {
+  workflow: string;
+  path: string;
+  subject: string;
+  params: unknown;
+  /** before (`do:key`) an act's effect, by number of the step's try */
+  inject?(step: StepContext, handle: WorkflowHandle): Promise<void> | void;
+  drive?(run: RecordedRun): Promise<void>;
+  ends: string;
+}
+
+const client = (clientId: number) => ({ clientId, serverId: 1 });
+
+/** A failure of the step's first try; an operator's retry then succeeds. */
+function failsFirst(key: string, kind: 'CommandFailed' | 'Conflict') {
+  return (step: StepContext): void => {
+    if (step.phase !== 'do' || step.step !== key || step.try > 1) return;
+    throw failure(kind, `${step.title}: refused`, { hint: 'mend it' });
+  };
+}
+
+async function retryOnce({ handle, held }: RecordedRun): Promise<void> {
+  await held(1);
+  await handle.signal('retry', { id: 'd1', note: 'mended', actor: 'ops', hold: 1 });
+}
+
+/** Every path that is replayed; ids of clients differ so that the subjects do. */
+export const PATHS: readonly RecordedPath[] = [
+  {
+    workflow: 'createClient',
+    path: 'success',
+    subject: 'client:1',
+    params: client(1),
+    async inject(step, handle) {
+      if (step.step !== 'migrate') return;
+      await handle.signal(ADMIN_PASSWORD_SIGNAL, { password: '01JREPLAYSECRET00000000004' });
+    },
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'createClient',
+    path: 'rolled-back',
+    subject: 'client:2',
+    params: client(2),
+    inject: failsFirst('container', 'Conflict'),
+    ends: 'rolled_back',
+  },
+  {
+    workflow: 'createClient',
+    path: 'held-and-retried',
+    subject: 'client:3',
+    params: client(3),
+    inject: failsFirst('migrate', 'CommandFailed'),
+    drive: retryOnce,
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'createClient',
+    path: 'cancelled',
+    subject: 'client:4',
+    params: client(4),
+    async inject(step, handle) {
+      if (step.phase === 'do' && step.step === 'base-data') await handle.cancel();
+    },
+    ends: 'cancelled',
+  },
+  {
+    workflow: 'deleteClient',
+    path: 'success',
+    subject: 'client:5',
+    params: { clientId: 5, keepBackup: true, keepDays: 30 },
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'deleteClient',
+    path: 'held-forward-only',
+    subject: 'client:6',
+    params: { clientId: 6, keepBackup: false, keepDays: 0 },
+    inject: failsFirst('containers', 'CommandFailed'),
+    async drive(run) {
+      await run.held(1);
+      await run.handle.signal('rollback', { id: 'd0', actor: 'ops' });
+      await retryOnce(run);
+    },
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'setAdminPassword',
+    path: 'success',
+    subject: 'client:7',
+    params: { clientId: 7, password: '01JREPLAYSECRET00000000004' },
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'scripted',
+    path: 'during',
+    subject: 'client:8',
+    params: {
+      subject: 'client:8',
+      steps: [
+        { key: 'before' },
+        { key: 'traffic-off', during: [{ key: 'copy' }, { key: 'switch' }] },
+        { key: 'after' },
+      ],
+    },
+    inject: failsFirst('switch', 'CommandFailed'),
+    drive: retryOnce,
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'scripted',
+    path: 'edited',
+    subject: 'client:9',
+    params: {
+      subject: 'client:9',
+      value: 'old',
+      steps: [{ key: 'base' }, { key: 'one' }, { key: 'two', editable: { fields: ['value'], from: 'one' } }],
+    },
+    inject: failsFirst('two', 'CommandFailed'),
+    async drive({ handle, held }) {
+      await held(1);
+      await handle.signal('retry', { id: 'd1', actor: 'ops', input: { value: 'new' } });
+    },
+    ends: 'succeeded',
+  },
+];
+
+export function historyName({ workflow, path }: RecordedPath): string {
+  return `${workflow}.${path}`;
+}

@@ -1,0 +1,82 @@
+/**
+ * Records the histories that `replay.test.ts` replays: `npx tsx test/replay/record.ts [<workflow>.<path>…]`.
+ * Only where no such execution can still be open; anything else is mended with `patched()`.
+ */
+import { hostname } from 'node:os';
+import { eq } from 'drizzle-orm';
+import type { WorkflowHandle } from '@temporalio/client';
+import { operations } from '../../db/schema/index.js';
+import { pollUntil } from '../../lab/poll.js';
+import { DEFAULT_LIMITS } from '../../worker/limits.js';
+import { createWorker } from '../../worker/worker.js';
+import type { OperationView } from '../../workflows/contract/operation.js';
+import { TASK_QUEUE } from '../../workflows/contract/operation.js';
+import type { WorldActivities } from '../support/scripted-operation.js';
+import { openServices, type Services, testBundle } from '../support/services.js';
+import { writeHistory } from './histories.js';
+import { historyName, PATHS, type RecordedPath } from './paths.js';
+import { createStandIns } from './stand-ins.js';
+
+const world: WorldActivities = {
+  make: ({ value }) => Promise.resolve(value),
+  unmake: () => Promise.resolve(),
+};
+
+/** The sample's `value` is the only field that a scripted operation lets an operator change. */
+const edits = {
+  scripted: (params: unknown, input: object) =>
+    Promise.resolve({ ok: true as const, params: { ...(params as object), ...input } }),
+};
+
+async function record(services: Services, path: RecordedPath, index: number): Promise<void> {
+  const id = `01JREPLAY${String(index).padStart(17, '0')}`;
+  const handle = await services.client.workflow.start(path.workflow, {
+    workflowId: path.subject,
+    taskQueue: TASK_QUEUE,
+    args: [{ operation: { id, actor: 'admin', requestId: null }, params: path.params }],
+  });
+  await path.drive?.({ handle, held: (number) => untilHeld(handle, number) });
+  await handle.result().catch(() => undefined);
+  const [row] = await services.database.db.select().from(operations).where(eq(operations.id, id));
+  if (row?.state !== path.ends) throw new Error(`${historyName(path)} ended ${row?.state}, not ${path.ends}`);
+  await writeHistory(historyName(path), await handle.fetchHistory(), `${process.pid}@${hostname()}`);
+  console.log(`${historyName(path)}: ${row.state}`);
+}
+
+function untilHeld(handle: WorkflowHandle, number: number): Promise<OperationView> {
+  return pollUntil({
+    what: `hold ${number}`,
+    deadlineMs: 20_000,
+    probe: async () => {
+      const view = await handle.query<OperationView, []>('view');
+      return view.hold?.number === number ? view : undefined;
+    },
+  });
+}
+
+const wanted = process.argv.slice(2);
+const paths = PATHS.filter((path) => wanted.length === 0 || wanted.includes(historyName(path)));
+const services = await openServices();
+const bySubject = new Map(PATHS.map((path) => [path.subject, path]));
+const worker = await createWorker({
+  connection: services.native,
+  namespace: 'default',
+  taskQueue: TASK_QUEUE,
+  workflowBundle: await testBundle(),
+  db: services.database.db,
+  secrets: { valuesInUse: () => new Set() },
+  limits: DEFAULT_LIMITS,
+  retryWindowMs: 60_000,
+  edits,
+  activities: { ...createStandIns(), ...world },
+  log: console,
+  async inject(point, step) {
+    if (point === 'before') {
+      await bySubject.get(step.subject)?.inject?.(step, services.client.workflow.getHandle(step.subject));
+    }
+  },
+});
+await worker.runUntil(async () => {
+  for (const path of paths) await record(services, path, PATHS.indexOf(path));
+});
+await services.close();

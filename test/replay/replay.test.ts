@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { before, describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import * as workflows from '../../workflows/index.js';
+import { readHistory } from './histories.js';
+import { historyName, PATHS } from './paths.js';
+import { asType, bundleForReplay, replay } from './replay.js';
+
+/** No operation: one activity, seconds of life. */
+const NOT_RECORDED = ['probe'];
+
+describe('recorded histories', () => {
+  let bundle: { code: string };
+  before(async () => {
+    bundle = await bundleForReplay();
+  });
+
+  for (const name of PATHS.map(historyName)) {
+    it(`${name} takes the same way with the present code, and schedules the same inputs`, async () => {
+      const { recorded, present } = await replay(bundle, await readHistory(name));
+      assert.ok(recorded.length > 2);
+      assert.deepEqual(present, recorded);
+    });
+  }
+
+  it('cover every workflow type and every recorded path, and nothing else lies there', async () => {
+    const files = await readdir(new URL('./histories', import.meta.url));
+    assert.deepEqual(files.sort(), PATHS.map((path) => `${historyName(path)}.json`).sort());
+    const types = new Set(PATHS.map(({ workflow }) => workflow));
+    const missing = Object.keys(workflows).filter((type) => !types.has(type) && !NOT_RECORDED.includes(type));
+    assert.deepEqual(missing, []);
+  });
+
+  it('notice an additional step', async () => {
+    const history = await readHistory('setAdminPassword.success');
+    await assert.rejects(replay(bundle, asType(history, 'withExtraStep')), DeterminismViolationError);
+  });
+
+  it('notice a changed argument, which replay alone does not', async () => {
+    const history = await readHistory('setAdminPassword.success');
+    const unchanged = await replay(bundle, asType(history, 'unchanged'));
+    assert.deepEqual(unchanged.present, unchanged.recorded);
+    const { present, recorded } = await replay(bundle, asType(history, 'withChangedArgument'));
+    const changed = present.filter((scheduled, index) => !isDeepStrictEqual(scheduled, recorded[index]));
+    assert.deepEqual(
+      changed.map(({ id }) => id),
+      ['password/1'],
+    );
+  });
+});

@@ -1,0 +1,70 @@
+import type { createActivities } from '../../worker/activities.js';
+import type { ClientNames } from '../../workflows/contract/clients.js';
+
+/** What acts of workflows name, with the real names and result shapes; a stand-in that drifts does not compile. */
+type StandIns = ReturnType<typeof createActivities>;
+
+/** Activities that do nothing and answer at once, as those of a healthy host would. */
+export function createStandIns(): StandIns {
+  const nothing = (): Promise<void> => Promise.resolve();
+  return {
+    reserveClient: ({ clientId }) => Promise.resolve({ names: namesOf(clientId), passwordGiven: true }),
+    releaseClient: nothing,
+    activateClient: nothing,
+    findClientThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),
+    requireClientThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),
+    markClientDeleting: nothing,
+    recordBackup: nothing,
+    forgetClient: nothing,
+    surveyDatabase: nothing,
+    ensureDatabase: nothing,
+    removeDatabase: nothing,
+    dropDatabase: nothing,
+    writeCloudSettings: nothing,
+    surveyHost: nothing,
+    writeClientFiles: nothing,
+    removeClientFiles: nothing,
+    startContainers: nothing,
+    removeContainers: nothing,
+    backupClient: ({ names }) =>
+      Promise.resolve({ path: `/srv/backup/clients/${names.name}`, sizeBytes: 4_096 }),
+    migrateClient: nothing,
+    createBaseData: nothing,
+    setAdminPassword: nothing,
+    countUsers: () => Promise.resolve(3),
+    publishVhost: nothing,
+    removeVhost: nothing,
+    checkFromOutside: () => Promise.resolve({ warning: null }),
+    sendClientMail: () => Promise.resolve({ state: 'sent', withPassword: true }),
+    removeJobs: nothing,
+    probeServer: () => Promise.resolve({ readAt: '2031-01-31T12:00:00.000Z', images: [] }),
+  };
+}
+
+/** The operation that made every recorded client. */
+const CREATOR = '01JREPLAY00000000000000000';
+
+function thingOf(clientId: number): { names: ClientNames; operation: string } {
+  return { names: namesOf(clientId), operation: CREATOR };
+}
+
+function namesOf(clientId: number): ClientNames {
+  const name = `client${clientId}`;
+  return {
+    clientId,
+    serverId: 1,
+    name,
+    directory: `/srv/docker/clients/${name}`,
+    vhostFile: `/etc/nginx/conf.d/${name}.conf`,
+    hostname: `${name}.example.test`,
+    subnet: '10.213.0.16/28',
+    port: 20_001,
+    image: 'registry.example.test/product:1.3-master',
+    product: 'sample',
+    secrets: {
+      databasePassword: '01JREPLAYSECRET00000000001',
+      clientToken: '01JREPLAYSECRET00000000002',
+      applicationKey: '01JREPLAYSECRET00000000003',
+    },
+  };
+}

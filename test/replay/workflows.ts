@@ -1,0 +1,2 @@
+export * from '../support/test-workflows.js';
+export * from './changed-workflows.js';
