@@ -1,19 +1,12 @@
+import { ensureSecretKey } from '../db/secret-key.js';
+import { exitWith, stopOnSignals } from '../db/stop-signals.js';
 import { readConfig } from './config.js';
-import { ensureSecretKey } from './files.js';
-import { secretKeyFile, startApi } from './server.js';
+import { startApi } from './server.js';
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const secretKey = config.secretKey ?? (await ensureSecretKey(secretKeyFile(config.dataDir)));
-  const api = await startApi(config, secretKey);
-  const stop = () => {
-    void api.close().then(() => process.exit(0));
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  const api = await startApi(config, await ensureSecretKey(config));
+  stopOnSignals(() => api.close());
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
-});
+main().catch(exitWith);

@@ -1,5 +1,6 @@
 import { openDatabase } from '../db/database.js';
 import { migrateDatabase } from '../db/migrate.js';
+import { exitWith } from '../db/stop-signals.js';
 import { resetAdmin } from './auth/first-admin.js';
 import { readConfig } from './config.js';
 
@@ -12,7 +13,4 @@ async function main(): Promise<void> {
   process.stdout.write(`new password of "${config.adminUser}" written to ${file}\n`);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
-});
+main().catch(exitWith);

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ServerType, serve } from '@hono/node-server';
 import type { Logger } from 'pino';
@@ -107,8 +106,4 @@ async function prepare({ config, database, logger, signal }: Prepare): Promise<v
       await sleep(PREPARE_AGAIN_MS, undefined, { signal }).catch(() => undefined);
     }
   }
-}
-
-export function secretKeyFile(dataDir: string): string {
-  return join(dataDir, 'secret-key');
 }

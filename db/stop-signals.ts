@@ -26,6 +26,12 @@ export function stopOnSignals(close: () => Promise<unknown>): void {
 
 /** The end of a process that cannot go on: its cause for a person, without a stack. */
 export function exitWith(error: unknown): never {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${describe(error)}\n`);
   process.exit(1);
+}
+
+/** A failed query says what was asked; why it failed is its cause. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}\n${describe(error.cause)}` : error.message;
 }

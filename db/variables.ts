@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { TASK_QUEUE } from '../workflows/contract/operation.js';
 
 export type Variables = Record<string, string | undefined>;
 
@@ -88,7 +89,7 @@ export function readStoreConfig(read: VariableReader, errors: string[], variable
     temporal: {
       address: read.text('TEMPORAL_ADDRESS', '127.0.0.1:7233'),
       namespace: read.text('TEMPORAL_NAMESPACE', 'default'),
-      taskQueue: read.text('TEMPORAL_TASK_QUEUE', 'slipway'),
+      taskQueue: read.text('TEMPORAL_TASK_QUEUE', TASK_QUEUE),
       tls: read.flag('TEMPORAL_TLS', false),
     },
     logLevel: read.text('LOG_LEVEL', 'info', /^(trace|debug|info|warn|error|fatal|silent)$/),

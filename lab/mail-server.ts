@@ -6,7 +6,11 @@ export interface CaughtMail {
 }
 
 /** A real SMTP server on loopback that keeps what it is given, and hands it to `onMail`. */
-export async function startMailServer({ onMail }: { onMail?: (mail: CaughtMail) => void } = {}): Promise<{ url: string; mails: CaughtMail[]; close(): Promise<void> }> {
+export async function startMailServer({
+  onMail,
+}: {
+  onMail?: (mail: CaughtMail) => void;
+} = {}): Promise<{ url: string; mails: CaughtMail[]; close(): Promise<void> }> {
   const mails: CaughtMail[] = [];
   const server = new SMTPServer({
     authOptional: true,

@@ -23,7 +23,7 @@ const step = (title: string): void => {
   log(`\n[${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s] ${title}`);
 };
 
-/** What runs and must be ended, newest last. */
+/** What runs and must be ended, in this order. */
 const closers: (() => Promise<unknown>)[] = [];
 const interrupted = new AbortController();
 /** The demo came to its end; Ctrl-C from then on is the ordinary end of a quickstart that stays. */
@@ -49,7 +49,7 @@ async function quickstart({ once, server }: QuickstartArguments): Promise<void> 
   closers.push(() => mail.close());
   step(`Starting Postgres, Temporal, worker and API (output in ${logFile})`);
   const [slipway, host] = await Promise.all([
-    keep(startSlipway({ dataDir, logFile, smtpUrl: mail.url, interrupted: aborted() })),
+    keepFirst(startSlipway({ dataDir, logFile, smtpUrl: mail.url, interrupted: aborted() })),
     lab === null ? null : keep(startHost(lab, authorizedKey)),
   ]);
   log(`API at ${slipway.apiUrl}, Temporal at ${slipway.temporalAddress}`);
@@ -142,7 +142,10 @@ async function demonstrate(api: ApiClient, { address, versionTag, fields }: Targ
 
   step('Registering it: POST /servers/ (form-data)');
   const id = known === null ? {} : { id: String(known) };
-  const server = await api.post<{ id: number; name: string; domain: string }>('/servers/', { ...id, ...fields });
+  const server = await api.post<{ id: number; name: string; domain: string }>('/servers/', {
+    ...id,
+    ...fields,
+  });
   log(`server ${server.id}, ${server.name}: clients are <subdomain>.${server.domain}`);
 
   step('Creating a client: POST /clients/ (form-data), then GET /clients/{id}/createlog');
@@ -176,9 +179,19 @@ function tell({ slipway, dataDir, url, address, once }: Told): void {
   if (!once) log('\nCtrl-C ends all of it.');
 }
 
-async function keep<T extends { stop(): Promise<unknown> }>(starting: Promise<T>): Promise<T> {
-  const settled = starting.then((started) => void closers.push(() => started.stop()));
-  starts.push(settled.catch(() => undefined));
+type Stoppable = { stop(): Promise<unknown> };
+
+function keep<T extends Stoppable>(starting: Promise<T>): Promise<T> {
+  return noted(starting, (started) => void closers.push(() => started.stop()));
+}
+
+/** Ended before what it works on: a step that runs can end, instead of waiting for a host that is gone. */
+function keepFirst<T extends Stoppable>(starting: Promise<T>): Promise<T> {
+  return noted(starting, (started) => void closers.unshift(() => started.stop()));
+}
+
+function noted<T>(starting: Promise<T>, note: (started: T) => void): Promise<T> {
+  starts.push(starting.then(note, () => undefined));
   return starting;
 }
 
@@ -195,8 +208,9 @@ function aborted(): Promise<never> {
 
 async function endEverything(): Promise<void> {
   await Promise.all(starts);
-  const ended = await Promise.allSettled(closers.map((close) => close()));
-  for (const { reason } of ended.filter((end) => end.status === 'rejected')) log(`clean-up: ${String(reason)}`);
+  for (const close of closers) {
+    await close().catch((error: unknown) => log(`clean-up: ${String(error)}`));
+  }
 }
 
 /** A terminal's Ctrl-C comes twice, from the terminal and through npm: only the first counts. */

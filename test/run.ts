@@ -36,7 +36,12 @@ async function main(args: string[]): Promise<number> {
   closers.push(() => rm(dir, { recursive: true, force: true }));
   const needsLab = files.some((file) => LAB_FILE.test(file));
   const shared = await startShared(dir);
-  const lab = needsLab ? await startLab(dir) : {};
+  const lab = needsLab ? await startLab(dir) : undefined;
+  if (lab !== undefined && 'missing' in lab)
+    return runFiles(withoutLab(files), {
+      ...shared,
+      SLIPWAY_TEST_SKIP: JSON.stringify(skipped(files, lab.missing)),
+    });
   return runFiles(files, { ...shared, ...lab });
 }
 
@@ -66,12 +71,11 @@ async function startShared(dir: string): Promise<Record<string, string>> {
   };
 }
 
-async function startLab(dir: string): Promise<Record<string, string>> {
+async function startLab(dir: string): Promise<Record<string, string> | { missing: string }> {
   const available = await labAvailability();
   if (!available.ok) {
     if (process.env['CI'] === 'true') throw new Error(`CI needs the lab: ${available.reason}`);
-    log(`lab tests are skipped: ${available.reason}`);
-    return { SLIPWAY_TEST_NO_LAB: available.reason };
+    return { missing: available.reason };
   }
   await ensureTools({ log, need: ['hosts'] });
   const cacheDir = join(toolsDir, 'sample-product');
@@ -90,6 +94,15 @@ async function startLab(dir: string): Promise<Record<string, string>> {
   const file = join(dir, 'lab.json');
   await writeFile(file, JSON.stringify({ hosts, sshKeyFile }));
   return { SLIPWAY_TEST_LAB: file };
+}
+
+/** Lab files are counted as skipped, each with the reason, by a test file that stands for them. */
+function withoutLab(files: string[]): string[] {
+  return [...files.filter((file) => !LAB_FILE.test(file)), 'test/support/skipped-files.ts'];
+}
+
+function skipped(files: string[], reason: string): { file: string; reason: string }[] {
+  return files.filter((file) => LAB_FILE.test(file)).map((file) => ({ file, reason }));
 }
 
 function runFiles(files: string[], env: Record<string, string>): Promise<number> {

@@ -34,5 +34,6 @@ export function createActivities(parts: ActivityParts) {
 
 const NO_MAIL_SERVER: MailTransport = {
   name: 'none',
-  send: () => Promise.resolve({ kind: 'refused', permanent: true, reason: 'no mail server is configured (SMTP_URL)' }),
+  send: () =>
+    Promise.resolve({ kind: 'refused', permanent: true, reason: 'no mail server is configured (SMTP_URL)' }),
 };

@@ -1,5 +1,11 @@
 import { isIP } from 'node:net';
-import { readStoreConfig, readVariables, type StoreConfig, throwConfigurationErrors, type Variables } from '../db/variables.js';
+import {
+  readStoreConfig,
+  readVariables,
+  type StoreConfig,
+  throwConfigurationErrors,
+  type Variables,
+} from '../db/variables.js';
 import type { OperationLimits } from '../workflows/contract/operation.js';
 import { DEFAULT_LIMITS, RETRY_WINDOW_MS } from './limits.js';
 
@@ -32,7 +38,10 @@ export function readWorkerConfig(variables: Variables): WorkerConfig {
     ...store,
     sshKeyFile: read.text('SSH_KEY_FILE', `${store.dataDir}/ssh/id_ed25519`),
     sshPublicKeyFile: read.text('SSH_PUBLIC_KEY_FILE', `${store.dataDir}/ssh/id_ed25519.pub`),
-    limits: { ...DEFAULT_LIMITS, holdWindowMs: minutes('HOLD_WINDOW_MINUTES', DEFAULT_LIMITS.holdWindowMs, 43_200) },
+    limits: {
+      ...DEFAULT_LIMITS,
+      holdWindowMs: minutes('HOLD_WINDOW_MINUTES', DEFAULT_LIMITS.holdWindowMs, 43_200),
+    },
     retryWindowMs: minutes('RETRY_WINDOW_MINUTES', RETRY_WINDOW_MS, 1_440),
     smtpUrl: read.value('SMTP_URL') ?? null,
     mailFrom: read.text('MAIL_FROM', 'slipway@localhost.localdomain', /^[^\s@]+@[^\s@]+$/),

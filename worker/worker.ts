@@ -1,6 +1,6 @@
 import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { Db } from '../db/database.js';
-import { redact } from '../db/redaction.js';
+import { redactChunk } from '../db/redaction.js';
 import type { Secrets } from '../db/secrets.js';
 import { createOperationRecords, type EditCheck } from '../activities/records/operation-records.js';
 import {
@@ -33,7 +33,7 @@ export function createWorker(parts: WorkerParts): Promise<Worker> {
     parts;
   const interceptor = createStepInterceptor({
     records: createStepRecords(db),
-    redact: (text) => redact(text, secrets.valuesInUse()),
+    redact: (text) => redactChunk(text, secrets.valuesInUse()),
     retryWindowMs,
     log,
     ...(parts.inject === undefined ? {} : { inject: parts.inject }),

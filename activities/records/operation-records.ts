@@ -75,6 +75,7 @@ async function claim(tx: Tx, input: ClaimInput, limits: OperationLimits): Promis
   return { limits };
 }
 
+/** The workflow id is ours, so no other operation of the subject runs: what is open stays open without us. */
 async function openUndos(tx: Tx, subject: string, operation: string): Promise<string | undefined> {
   const [open] = await tx
     .select({ id: operations.id })
@@ -84,7 +85,6 @@ async function openUndos(tx: Tx, subject: string, operation: string): Promise<st
       and(
         eq(operations.subject, subject),
         ne(operations.id, operation),
-        inArray(operations.state, [...END_STATES]),
         inArray(operationUndos.state, ['registered', 'failed']),
       ),
     )

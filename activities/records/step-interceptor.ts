@@ -6,6 +6,7 @@ import type {
   Next,
 } from '@temporalio/worker';
 import {
+  CUT_MARK,
   capText,
   failure,
   type FailureKind,
@@ -21,6 +22,12 @@ import type { Attempt, StepRecords } from './step-records.js';
 const BEAT_EVERY_MS = 3_000;
 /** "anything else" of the failure table: a bug is tried three times, then a person looks. */
 const UNEXPECTED_ATTEMPTS = 3;
+/** One line beside the step. */
+const SUMMARY_LIMIT_BYTES = 200;
+/** Enough to find the place; a stack travels with the failure, whose size the server limits. */
+const STACK_FRAMES = 10;
+/** Time that recording the failure may take before the server's own timeout. */
+const LAST_WORDS_MS = 5_000;
 
 export type FaultPoint = 'before' | 'after';
 
@@ -54,17 +61,16 @@ interface Execution {
 async function executeStep({ options, context, input, next }: Execution): Promise<unknown> {
   const ref = input.args[1];
   if (!isStepRef(ref)) return next(input);
-  const { step, stop, said } = stepContext(context, ref);
+  const { step, stop, said, overdue } = stepContext(context, ref);
   const attempt: Attempt = { ref, attempt: step.attempt };
   try {
     await beforeEffects(() => options.records.begin(attempt));
     await options.inject?.('before', step);
-    const result = await next({ ...input, args: [input.args[0], step] });
+    const result = await Promise.race([next({ ...input, args: [input.args[0], step] }), overdue]);
     await options.inject?.('after', step);
     const summary = said();
-    await beforeEffects(() =>
-      options.records.succeed(attempt, summary === null ? null : options.redact(summary)),
-    );
+    const shown = summary === null ? null : capText(options.redact(summary), SUMMARY_LIMIT_BYTES);
+    await beforeEffects(() => options.records.succeed(attempt, shown));
     return result;
   } catch (thrown) {
     throw await failed({ options, context, attempt, thrown });
@@ -110,7 +116,7 @@ async function failed({ options, context, attempt, thrown }: Failed): Promise<Er
   }
   if (thrown instanceof RecordsAway) return failure('Unavailable', thrown.message);
   const kind = kindOf(thrown);
-  const message = options.redact(thrown instanceof Error ? thrown.message : String(thrown));
+  const message = redactCut(thrown instanceof Error ? thrown.message : String(thrown), options);
   if (kind === 'Unexpected')
     options.log.warn({ err: thrown, step: attempt.ref.step }, 'unexpected failure of a step');
   if (kind === 'OperationClosed') return failure(kind, message);
@@ -118,7 +124,7 @@ async function failed({ options, context, attempt, thrown }: Failed): Promise<Er
   const error: StepError = {
     kind,
     message: capText(message),
-    ...(hint === undefined ? {} : { hint: options.redact(hint) }),
+    ...(hint === undefined ? {} : { hint: redactCut(hint, options) }),
   };
   const mayRetry = isRetried({ kind, attempt, context });
   const retryWindowMs = attempt.ref.phase === 'undo' ? Number.POSITIVE_INFINITY : options.retryWindowMs;
@@ -151,11 +157,24 @@ function asFailure({ error, thrown, retry }: { error: StepError; thrown: unknown
   return Object.assign(made, {
     nonRetryable: !retry,
     ...(delay === undefined || delay === null ? {} : { nextRetryDelay: delay }),
-    ...(error.kind === 'Unexpected' && thrown instanceof Error ? { stack: thrown.stack } : {}),
+    ...(error.kind === 'Unexpected' && thrown instanceof Error ? { stack: framesOf(thrown) } : {}),
   });
 }
 
+/** A message that was capped where it was made may end in half a secret on either side of the cut. */
+function redactCut(text: string, { redact }: StepInterceptorOptions): string {
+  return text.split(CUT_MARK).map(redact).join(CUT_MARK);
+}
+
+/** Where a bug is, without the message, which is kept apart: redacted and capped. */
+function framesOf({ stack = '' }: Error): string {
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  return frames.slice(0, STACK_FRAMES).join('\n');
+}
+
 function stepContext(context: Context, ref: StepRef) {
+  const deadline = new AbortController();
+  const { timer: deadlineTimer, overdue } = endInTime(context, deadline);
   let details: unknown = context.info.heartbeatDetails;
   let summary: string | null = null;
   const beat = () => context.heartbeat(details);
@@ -164,7 +183,7 @@ function stepContext(context: Context, ref: StepRef) {
   const step: StepContext = {
     ...ref,
     attempt: context.info.attempt,
-    signal: context.cancellationSignal,
+    signal: AbortSignal.any([context.cancellationSignal, deadline.signal]),
     cancelRequested: () => context.cancellationDetails?.cancelRequested === true,
     lastBeat: context.info.heartbeatDetails,
     beat(newDetails) {
@@ -172,10 +191,29 @@ function stepContext(context: Context, ref: StepRef) {
       beat();
     },
     summarize(text) {
-      summary = capText(text, 200);
+      summary = text;
     },
   };
-  return { step, stop: () => clearInterval(timer), said: () => summary };
+  const stop = () => {
+    clearInterval(timer);
+    clearTimeout(deadlineTimer);
+  };
+  return { step, stop, said: () => summary, overdue };
+}
+
+/** An attempt that the server timed out would be retried for ever, unseen: it ends itself just before, as `Unavailable`. */
+function endInTime({ info }: Context, deadline: AbortController) {
+  let timer: NodeJS.Timeout | undefined;
+  const overdue = new Promise<never>((_, reject) => {
+    const afterMs = Math.max(info.startToCloseTimeoutMs * 0.9, info.startToCloseTimeoutMs - LAST_WORDS_MS);
+    timer = setTimeout(() => {
+      const message = `no end within ${Math.round(info.startToCloseTimeoutMs / 1000)} s`;
+      reject(failure('Unavailable', message));
+      deadline.abort(new Error(message));
+    }, afterMs);
+  });
+  overdue.catch(() => undefined);
+  return { timer, overdue };
 }
 
 function isStepRef(value: unknown): value is StepRef {

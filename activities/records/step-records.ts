@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
 import { operationSteps, operations, operationUndos } from '../../db/schema/index.js';
 import { failure } from '../../workflows/contract/failures.js';
@@ -46,7 +46,10 @@ async function begin(tx: Tx, { ref, attempt }: Attempt): Promise<void> {
     );
   }
   if (ref.committed === true) await keepUndos(tx, ref.operation);
-  if (ref.phase === 'undo') return appendStart(tx, ref, attempt);
+  if (ref.phase === 'undo') {
+    await refuseKept(tx, ref);
+    return appendStart(tx, ref, attempt);
+  }
   if (ref.undo !== undefined) {
     const { id, title, activity, input } = ref.undo;
     await tx
@@ -76,6 +79,15 @@ async function appendStart(tx: Tx, ref: StepRef, attempt: number): Promise<void>
   await appendLines(tx, ref.operation, lines);
 }
 
+/** A reset, or a run whose end was recorded before it died, must not undo what was kept. */
+async function refuseKept(tx: Tx, { operation, undo }: StepRef): Promise<void> {
+  const [row] = await tx
+    .select({ state: operationUndos.state })
+    .from(operationUndos)
+    .where(and(eq(operationUndos.operationId, operation), eq(operationUndos.id, undo?.id ?? '')));
+  if (row?.state === 'kept') throw failure('OperationClosed', `what operation ${operation} made is kept`);
+}
+
 async function keepUndos(tx: Tx, operation: string): Promise<void> {
   await tx
     .update(operationUndos)
@@ -83,9 +95,21 @@ async function keepUndos(tx: Tx, operation: string): Promise<void> {
     .where(and(eq(operationUndos.operationId, operation), eq(operationUndos.state, 'registered')));
 }
 
+/** Locks the operation's row. What a late attempt says after the end changes nothing. */
+async function hasEnded(tx: Tx, operation: string): Promise<boolean> {
+  const [row] = await tx
+    .select({ state: operations.state })
+    .from(operations)
+    .where(eq(operations.id, operation))
+    .for('update');
+  return row === undefined || isEnd(row.state);
+}
+
 async function succeed(tx: Tx, { ref, attempt }: Attempt, summary: string | null): Promise<void> {
+  if (await hasEnded(tx, ref.operation)) return;
   const endedAt = new Date();
   if (ref.phase === 'undo') await finishUndo(tx, ref, 'undone', null);
+  if (ref.closes !== undefined) await closeUndos(tx, ref.operation, ref.closes);
   const state: StepState = ref.phase === 'undo' ? 'undone' : 'done';
   await putStep(tx, { ref, attempt }, { state, endedAt, error: null, summary });
   const said = summary === null ? '' : ` (${summary})`;
@@ -104,6 +128,7 @@ async function fail(
   error: StepError,
   retryWindowMs: number | null,
 ): Promise<boolean> {
+  if (await hasEnded(tx, ref.operation)) return false;
   const now = new Date();
   const since = (await failingSince(tx, ref)) ?? now;
   const retried = retryWindowMs !== null && now.getTime() - since.getTime() < retryWindowMs;
@@ -147,6 +172,19 @@ async function finishUndo(
     .update(operationUndos)
     .set({ state, error, finishedAt: new Date() })
     .where(and(eq(operationUndos.operationId, ref.operation), eq(operationUndos.id, ref.undo.id)));
+}
+
+async function closeUndos(tx: Tx, operation: string, step: string): Promise<void> {
+  await tx
+    .update(operationUndos)
+    .set({ state: 'undone', error: null, finishedAt: new Date() })
+    .where(
+      and(
+        eq(operationUndos.operationId, operation),
+        eq(operationUndos.step, step),
+        inArray(operationUndos.state, ['registered', 'failed']),
+      ),
+    );
 }
 
 interface StepChange {

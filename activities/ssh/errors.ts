@@ -89,10 +89,15 @@ export function classifyExit({
   exitCode: number;
   stderr: string;
 }) {
-  const said = capText(stderr.trim(), QUOTED_BYTES);
-  const message = `${command} ended with exit code ${exitCode}${said === '' ? '' : `: ${said}`}`;
-  if (!DISK_FULL.test(stderr)) return failure('CommandFailed', message);
-  return failure('CapacityExceeded', message, {
+  const full = stderr.split('\n').find((line) => DISK_FULL.test(line));
+  if (full === undefined) {
+    const said = capText(stderr.trim(), QUOTED_BYTES);
+    const message = `${command} ended with exit code ${exitCode}${said === '' ? '' : `: ${said}`}`;
+    return failure('CommandFailed', message);
+  }
+  // which line of which script it was tells an operator nothing
+  const cause = capText(full.trim().replace(/^[^\s:]+: line \d+: /, ''), QUOTED_BYTES);
+  return failure('CapacityExceeded', `${command}: the disk is full (${cause})`, {
     hint: 'free space on the disk of the host (or raise the quota), then retry',
   });
 }

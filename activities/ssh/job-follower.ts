@@ -49,7 +49,6 @@ export function isCut(error: unknown): boolean {
 export async function follow(follower: Follower): Promise<FollowEnd> {
   const { exec, settings, target, job, reader, signal } = follower;
   const nonce = makeNonce();
-  const where = describe(target);
   const script = followScript({
     baseDir: target.baseDir,
     key: job.key,
@@ -74,7 +73,7 @@ export async function follow(follower: Follower): Promise<FollowEnd> {
       if (follower.timer === null) noticeStart(follower, said.toString('utf8'), nonce);
     },
   });
-  return readEnd({ job, where, nonce, said: said.toString('utf8'), exitCode });
+  return readEnd({ job, target, nonce, said: said.toString('utf8'), exitCode });
 }
 
 /** Our own words, a cause from a shell, and the tail of the log. */
@@ -105,13 +104,14 @@ const TICK_MS = 10;
 
 interface Ending {
   job: JobOptions;
-  where: string;
+  target: SshTarget;
   nonce: string;
   said: string;
   exitCode: number;
 }
 
-function readEnd({ job, where, nonce, said, exitCode }: Ending): FollowEnd {
+function readEnd({ job, target, nonce, said, exitCode }: Ending): FollowEnd {
+  const where = describe(target);
   const end = new RegExp(
     `^${nonce} job (\\d+) .*\\n(?:.*\\n)*?${nonce} exit (\\d+) (\\d+) (\\d+)\\n([^]*)`,
     'm',
@@ -136,5 +136,6 @@ function readEnd({ job, where, nonce, said, exitCode }: Ending): FollowEnd {
     );
   }
   const stderr = said.replaceAll(nonce, 'job').trim();
-  throw answered(classifyExit({ command: `starting ${job.step.title} on ${where}`, exitCode, stderr }));
+  const command = `${job.step.title} on ${where}: writing ${target.baseDir}/slipway/jobs`;
+  throw answered(classifyExit({ command, exitCode, stderr }));
 }

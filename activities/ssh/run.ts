@@ -45,7 +45,7 @@ ${script}`;
     });
     const result: RunResult = { exitCode, stdout: stdout.text(), stderr: stderr.text() };
     if (stdout.cut() || stderr.cut()) result.truncated = true;
-    if (fence) throwRefusal({ nonce, result, fence, where });
+    if (fence) throwRefusal({ nonce, result, fence, target });
     return result;
   }
 
@@ -64,14 +64,21 @@ export function makeNonce(): string {
   return `slipway-${randomBytes(9).toString('hex')}`;
 }
 
-function throwRefusal(told: { nonce: string; result: RunResult; fence: StepContext; where: string }): void {
-  const { nonce, result, fence, where } = told;
+interface Told {
+  nonce: string;
+  result: RunResult;
+  fence: StepContext;
+  target: SshTarget;
+}
+
+function throwRefusal({ nonce, result, fence, target }: Told): void {
+  const where = describe(target);
   const refusal = readRefusal(nonce, result.stderr);
   if (refusal === null) return;
   if (refusal !== 'failed') throw refusalFailure(refusal, fence, where);
   const stderr = result.stderr.replaceAll(nonce, 'fence');
   throw classifyExit({
-    command: `the fence of ${fence.subject} on ${where}`,
+    command: `${fence.title} on ${where}: writing ${target.baseDir}/slipway`,
     exitCode: result.exitCode,
     stderr,
   });

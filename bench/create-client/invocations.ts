@@ -9,6 +9,8 @@ export interface Invocations {
 }
 
 const CALLS = '/tmp/bench-calls';
+/** How often the wait for a client's health looks is a matter of luck. */
+const WAITING = 'docker inspect --type container ';
 
 /**
  * Puts wrappers that take notes before docker and nginx on the host, and switches on the SQL server's log of queries,
@@ -44,7 +46,9 @@ async function take(host: LabHost, names: string[]): Promise<Invocations> {
       TRUNCATE mysql.general_log"`);
   const lines = stdout.split('\n');
   const of = (kind: string) =>
-    lines.filter((line) => line.startsWith(`${kind} `)).map((line) => withoutNames(line, names));
+    lines
+      .filter((line) => line.startsWith(`${kind} `) && !line.startsWith(WAITING))
+      .map((line) => withoutNames(line, names));
   return { docker: of('docker'), nginx: of('nginx'), sql: of('sql') };
 }
 

@@ -149,7 +149,7 @@ interface StartProcess {
 
 async function startProcess({ entry, logFile, variables }: StartProcess): Promise<() => Promise<void>> {
   const sink = await open(logFile, 'a');
-  const command = diesWithParent('TERM', [process.execPath, '--import', 'tsx', join(ROOT, entry)]);
+  const command = diesWithParent('KILL', [process.execPath, '--import', 'tsx', join(ROOT, entry)]);
   const [program = '', ...args] = command;
   const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...variables };
   const child = spawn(program, args, { cwd: ROOT, env, stdio: ['ignore', sink.fd, sink.fd], detached: true });

@@ -43,7 +43,7 @@ export function readArguments(args: string[], sqlPassword = ''): QuickstartArgum
   if (values.help) return null;
   if (values.server === undefined) return { once: values.once, server: null };
   const [, sshUser = '', host = '', sshPort = '22'] =
-    /^([a-z_][a-z0-9_-]*)@([A-Za-z0-9.-]+)(?::(\d+))?$/.exec(values.server) ?? [];
+    /^([a-z_][a-z0-9_-]*)@([A-Za-z0-9][A-Za-z0-9.-]*)(?::(\d+))?$/.exec(values.server) ?? [];
   if (host === '') throw new Error(`--server ${values.server} is not user@host or user@host:port`);
   return {
     once: values.once,

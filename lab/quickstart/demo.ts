@@ -65,15 +65,18 @@ export function demoClient(serverId: number, versionTag: string): Fields {
 /** Prints the createlog as it grows; throws when the create ends with an error. */
 export async function followCreateLog(api: ApiClient, id: number, log: Log): Promise<void> {
   for (let after = 0; ; ) {
-    const { log: lines, completed, error } = await api.get<CreateLog>(
-      `/clients/${id}/createlog?after=${after}`,
-    );
+    const {
+      log: lines,
+      completed,
+      error,
+    } = await api.get<CreateLog>(`/clients/${id}/createlog?after=${after}`);
     for (const line of lines) {
       log(`  ${line.time.slice(11, 23)}  ${line.level === 'info' ? '' : `${line.level}: `}${line.message}`);
       after = line.seq;
     }
     if (completed === 'ok') return;
-    if (completed === 'error') throw new Error(`client ${id} was not created: ${error ?? 'see its createlog'}`);
+    if (completed === 'error')
+      throw new Error(`client ${id} was not created: ${error ?? 'see its createlog'}`);
     await delay(FOLLOW_MS);
   }
 }

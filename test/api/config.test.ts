@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type ApiConfig, readConfig } from '../../api/config.js';
-import { ensureSecretKey } from '../../api/files.js';
+import { ensureSecretKey } from '../../db/secret-key.js';
 import { type ApiServer, startApi } from '../../api/server.js';
 import { type TestPostgres, testPostgres } from '../support/postgres.js';
 
@@ -84,7 +84,7 @@ describe('the process', () => {
       LOG_LEVEL: 'silent',
     };
     const config: ApiConfig = readConfig(variables);
-    api = await startApi(config, await ensureSecretKey(join(dataDir, 'secret-key')));
+    api = await startApi(config, await ensureSecretKey(config));
     await api.prepared;
   });
   after(async () => {
@@ -125,7 +125,8 @@ describe('the process', () => {
   it('keeps the secret key that it made', async () => {
     const file = join(dataDir, 'secret-key');
     assert.equal((await stat(file)).mode & 0o777, 0o600);
-    const [one, two] = await Promise.all([ensureSecretKey(file), ensureSecretKey(file)]);
+    const wish = { secretKey: null, dataDir };
+    const [one, two] = await Promise.all([ensureSecretKey(wish), ensureSecretKey(wish)]);
     assert.equal(one, two);
     assert.ok((one ?? '').length > 40);
   });

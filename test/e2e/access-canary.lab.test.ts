@@ -94,7 +94,8 @@ for (const [slot, hostName] of [
       const { id, operation } = await system.addClient(serverId, { password });
       assert.equal((await system.ended(operation)).state, 'succeeded');
       await learnGenerated();
-      containers.push((await host.exec('docker ps -aq | xargs docker inspect')).stdout);
+      const inspect = `box=$(docker create --env IT=${planted} busybox:latest); docker ps -aq | xargs docker inspect; docker rm "$box" >&2`;
+      containers.push((await host.exec(inspect)).stdout);
       const changed = learn('a changed password', canary('changed'));
       const { body } = await system.call('POST', `/clients/${id}/admin_password`, { password: changed, confirm_password: changed });
       assert.equal((await system.ended(operationOf(body))).state, 'succeeded');

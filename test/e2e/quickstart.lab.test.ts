@@ -29,7 +29,7 @@ describe('npm run quickstart', { skip: noLab, concurrency: false }, () => {
   it('creates a client on a lab host, shows its page, and with --once leaves nothing running', async () => {
     const run = startQuickstart(copy, ['--once']);
     assert.equal(await run.ended(), 0, run.output());
-    assert.match(run.output(), /Create client 1 on server 1: succeeded\n/);
+    assert.match(run.output(), /Create client 1 .*: succeeded\n/);
     assert.match(run.output(), /\n200 <!doctype html><title>Demo laboratory</);
     nothingIsLeft(copy, run.output());
   });

@@ -10,6 +10,7 @@ export function createStandIns(): StandIns {
   return {
     reserveClient: ({ clientId }) => Promise.resolve({ names: namesOf(clientId), passwordGiven: true }),
     releaseClient: nothing,
+    recordAdminPassword: () => Promise.resolve({ first: true }),
     activateClient: nothing,
     findClientThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),
     requireClientThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),

@@ -50,6 +50,7 @@ export interface System extends Services {
   mailUrl: string;
   log: string[];
   call(method: string, path: string, fields?: Record<string, string>, headers?: Record<string, string>): Promise<Answer>;
+  callJson(method: string, path: string, body: unknown): Promise<Answer>;
   /** registers a lab host as a server; answers its id */
   addServer(host: LabHost, fields?: Record<string, string>): Promise<number>;
   /** creates a client by form-data; answers its id and operation */
@@ -128,6 +129,14 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     sshPublicKey: () => Promise.resolve(publicKeyLine(labPrivateKey())),
   });
 
+  async function send(path: string, init: RequestInit & { headers: Record<string, string> }): Promise<Answer> {
+    const authorization = `Basic ${Buffer.from(`${ADMIN.login}:${ADMIN.password}`).toString('base64')}`;
+    const response = await hono.request(path, { ...init, headers: { authorization, ...init.headers } });
+    const { status, headers } = response;
+    const text = await response.text();
+    return { status, headers, body: text === '' ? {} : JSON.parse(text) };
+  }
+
   const system: System = {
     ...services,
     slot,
@@ -137,17 +146,10 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     mails: mail.mails,
     mailUrl: mail.url,
     log,
-    async call(method, path, fields, headers = {}) {
-      const authorization = `Basic ${Buffer.from(`${ADMIN.login}:${ADMIN.password}`).toString('base64')}`;
-      const body = fields === undefined ? {} : { body: formOf(fields) };
-      const response = await hono.request(path, { method, headers: { authorization, ...headers }, ...body });
-      const text = await response.text();
-      return {
-        status: response.status,
-        headers: response.headers,
-        body: text === '' ? {} : JSON.parse(text),
-      };
-    },
+    call: (method, path, fields, headers = {}) =>
+      send(path, { method, headers, ...(fields === undefined ? {} : { body: formOf(fields) }) }),
+    callJson: (method, path, body) =>
+      send(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     async addServer(host, fields = {}) {
       const { status, body } = await system.call('POST', '/servers/', { ...serverFields(host, slot), ...fields });
       if (status >= 300) throw new Error(`POST /servers/: ${status} ${JSON.stringify(body)}`);

@@ -5,7 +5,7 @@ import { failing, openScriptedSystem, type ScriptedSystem } from '../support/scr
 describe('a dangerous state', { concurrency: 8 }, () => {
   let system: ScriptedSystem;
   before(async () => {
-    system = await openScriptedSystem({ holdWindowMs: 20_000 });
+    system = await openScriptedSystem({ holdWindowMs: 60_000 });
   });
   after(() => system?.close());
 
@@ -23,6 +23,7 @@ describe('a dangerous state', { concurrency: 8 }, () => {
     const row = await run.ended();
     assert.equal(row.state, 'rolled_back');
     assert.deepEqual(run.things(), []);
+    assert.equal((await run.lines()).filter((line) => line.startsWith('waiting for a person')).length, 1);
   });
 
   it('that is nested asks nobody while the outer one is entered', async () => {

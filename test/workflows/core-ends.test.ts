@@ -35,9 +35,29 @@ describe('the end of an operation', { concurrency: 8 }, () => {
     );
   });
 
+  it('leaves no step holding: cancelled while it held', async () => {
+    const started = await system.start([{ key: 'one', undo: false }], {
+      faults: { 'do:one': failing('CommandFailed') },
+    });
+    await started.until('hold', ({ hold }) => hold !== null);
+    await started.handle.cancel();
+    assert.equal((await started.ended()).state, 'cancelled');
+    assert.deepEqual(
+      (await started.steps()).map(({ state }) => state),
+      ['failed'],
+    );
+  });
+
   it('leaves no step running: cancelled within it', async () => {
     const started = await system.start([{ key: 'one' }, { key: 'two', undo: false }], {
-      faults: { 'in:two': (step) => cancel(step.subject) },
+      faults: {
+        'in:two': async (step) => {
+          await cancel(step.subject);
+          await new Promise((_, reject) => {
+            step.signal.addEventListener('abort', () => reject(new Error('given up')));
+          });
+        },
+      },
     });
     assert.equal((await started.ended()).state, 'cancelled');
     const states = (await started.steps()).map(({ state }) => state);

@@ -68,7 +68,7 @@ describe('an operation under hostile input', { concurrency: 8 }, () => {
       const handle = await system.client.workflow.start('scripted', {
         workflowId: subject,
         taskQueue,
-        args: [{ operation, params: { subject, steps: [{ key: 'one', undo: false }] } }],
+        args: [{ operation, params: { subject, steps: [] } }],
       });
       const { status } = await pollUntil({
         what: 'an end instead of a stuck workflow task',
@@ -89,34 +89,12 @@ describe('an operation under hostile input', { concurrency: 8 }, () => {
       await Promise.all(Array.from({ length: 10 }, () => run.handle.signal('skip', { note, actor: note })));
     }
     await run.handle.signal('retry', {});
-    assert.equal((await run.ended()).state, 'succeeded');
+    const row = await run.ended();
+    assert.equal((await run.handle.describe()).status.name, 'COMPLETED');
+    assert.equal(row.state, 'succeeded');
     const { historySize } = await run.handle.describe();
     // a tenth of the limit at which the server terminates: 150 signals of 4 kB are no reason to come near it
     assert.ok((historySize ?? 0) < 5_000_000, `history of ${historySize} bytes`);
-  });
-
-  it('takes no decision for a hold before that hold exists', async () => {
-    const run = await system.start([{ key: 'one', editable: { fields: ['value'] } }, { key: 'two' }], {
-      faults: { 'do:one': failing('CommandFailed', 1), 'do:two': failing('CommandFailed', 1) },
-    });
-    await run.until('hold', ({ hold }) => hold !== null);
-    // both arrive within one workflow task or while the changed input is being checked
-    await run.handle.signal('retry', { input: { value: 'new' } });
-    await run.handle.signal('rollback', {});
-    const next = await pollUntil({
-      what: 'second hold or end',
-      deadlineMs: 10_000,
-      probe: async () => {
-        const view = await run.view();
-        return view.hold?.number === 2 || view.endedAt !== null ? view : undefined;
-      },
-    });
-    const [first, second] = next.decisions;
-    assert.equal(first?.accepted, true);
-    assert.equal(second?.accepted, false);
-    assert.equal(next.state, 'holding');
-    await run.handle.signal('retry', { hold: 2 });
-    assert.equal((await run.ended()).state, 'succeeded');
   });
 
   it('says of refused input only that it was ignored, under the id of its sender', async () => {

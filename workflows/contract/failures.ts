@@ -41,10 +41,19 @@ export const REACTIONS: Record<FailureKind, Reaction> = {
 /** The server cuts longer failures and then drops their type, so every message is capped well below. */
 export const MESSAGE_LIMIT_BYTES = 1024;
 
+/** Stands where the middle of a text was cut out. */
+export const CUT_MARK = ' … ';
+
+/** NUL and halves of surrogate pairs are no text for Postgres and JSON: they would keep a record from being written. */
+export function cleanText(text: string): string {
+  return text.replaceAll('\u0000', '\uFFFD').replaceAll(/\p{Surrogate}/gu, '\uFFFD');
+}
+
 /** Keeps head and tail of a text that is too long: the cause of a failed command stands at either end. */
-export function capText(text: string, limitBytes = MESSAGE_LIMIT_BYTES): string {
+export function capText(raw: string, limitBytes = MESSAGE_LIMIT_BYTES): string {
+  const text = cleanText(raw);
   if (utf8Length(text) <= limitBytes) return text;
-  const mark = ' … ';
+  const mark = CUT_MARK;
   const room = limitBytes - utf8Length(mark);
   const head = takeBytes([...text], Math.floor(room / 3));
   const tail = takeBytes([...text].reverse(), room - Math.floor(room / 3));
@@ -86,7 +95,7 @@ export function failure(
     type: kind,
     message: capText(message),
     nonRetryable: !REACTIONS[kind].retried,
-    details: [{ hint: details.hint ?? null }],
+    details: [{ hint: details.hint === undefined ? null : capText(details.hint) }],
     ...(details.retryAfterMs === undefined ? {} : { nextRetryDelay: details.retryAfterMs }),
   });
 }

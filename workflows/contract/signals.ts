@@ -1,3 +1,4 @@
+import { cleanText } from './failures.js';
 import type { HoldAction } from './operation.js';
 
 /** Signal names are part of the contract: operators send them from any Temporal client. */
@@ -16,7 +17,8 @@ export interface DecisionPayload {
   hold?: number;
 }
 
-const TEXT_LIMIT = 2000;
+/** A note is a sentence or two; every decision is kept in history and in the operation's row. */
+const TEXT_LIMIT = 1_000;
 
 /** Reads whatever a signal carried. Never throws: one throw in a handler bricks the workflow. */
 export function readDecision(payload: unknown): DecisionPayload | { malformed: string } {
@@ -30,7 +32,7 @@ export function readDecision(payload: unknown): DecisionPayload | { malformed: s
     if (value === undefined || value === null) continue;
     if (typeof value !== 'string' || value.length > TEXT_LIMIT)
       return { malformed: `"${field}" is not a short text` };
-    decision[field] = value;
+    decision[field] = cleanText(value);
   }
   if (raw['hold'] !== undefined && raw['hold'] !== null) {
     if (!Number.isInteger(raw['hold'])) return { malformed: '"hold" is not a whole number' };

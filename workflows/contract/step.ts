@@ -38,6 +38,8 @@ export interface StepRef {
   try: number;
   /** with `do`: what undoes this act; with `undo`: the ledger entry that is being undone */
   undo?: Undo;
+  /** the step whose dangerous state this act leaves on success: its open undos are done with */
+  closes?: string;
   /** the point of no return is behind: open undos are kept */
   committed?: true;
 }

@@ -11,6 +11,9 @@ export interface TakenDecision extends DecisionPayload {
 }
 
 export interface Decisions {
+  /** From here on one decision is accepted; before and after that none is. */
+  open(): void;
+  close(): void;
   /** Waits for an accepted decision; undefined when `waitMs` have passed without one. */
   next(waitMs: number): Promise<TakenDecision | undefined>;
 }
@@ -22,6 +25,8 @@ export function listenForDecisions(
 ): Decisions {
   const seen = new Set<string>();
   let taken: TakenDecision | undefined;
+  /** only while an operation waits: whatever comes between two waits is for neither */
+  let open = false;
 
   function receive(action: HoldAction, raw: unknown): void {
     const payload = readDecision(raw);
@@ -32,9 +37,14 @@ export function listenForDecisions(
     }
     const ignored =
       reasonToIgnore(action, payload, { ...moment(), seen }) ??
-      (taken === undefined ? undefined : 'another decision came first');
+      (open ? undefined : 'another decision came first');
     if (payload.id !== undefined) seen.add(payload.id);
-    if (ignored === undefined) taken = { action, ...payload };
+    if (ignored === undefined) {
+      taken = { action, ...payload };
+      open = false;
+      // changed input has to be checked first; then it is recorded with the verdict
+      if (hasInput(taken)) return;
+    }
     record({
       action,
       time,
@@ -54,6 +64,12 @@ export function listenForDecisions(
   }
 
   return {
+    open() {
+      open = true;
+    },
+    close() {
+      open = false;
+    },
     async next(waitMs) {
       await condition(() => taken !== undefined, Math.max(waitMs, 1));
       const decision = taken;
@@ -61,6 +77,10 @@ export function listenForDecisions(
       return decision;
     },
   };
+}
+
+export function hasInput({ input }: DecisionPayload): boolean {
+  return input !== undefined && Object.keys(input).length > 0;
 }
 
 export interface Window {

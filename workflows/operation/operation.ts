@@ -10,11 +10,12 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { failure } from '../contract/failures.js';
-import type { EndState, OperationInput } from '../contract/operation.js';
+import { capText, failure, isFailureKind } from '../contract/failures.js';
+import type { EndState, OperationInput, StepError } from '../contract/operation.js';
 import type { OperationRecords } from '../contract/records.js';
 import { type SearchAttributeName, searchAttribute } from '../contract/search-attributes.js';
 import type { Act } from '../contract/step.js';
+import { checkRequest } from './request.js';
 import { createRun, type Run } from './run.js';
 import { StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
 import { createSteps, type DuringOptions, type StepOptions } from './steps.js';
@@ -67,7 +68,7 @@ export async function runOperation<Params, Result>(
     await end(run, run.view().warnings.length > 0 ? 'succeeded_with_warnings' : 'succeeded', result);
     return result;
   } catch (thrown) {
-    if (thrown instanceof StepFailed || isCancellation(thrown)) {
+    if (thrown instanceof StepFailed || thrown instanceof ApplicationFailure || isCancellation(thrown)) {
       throw await rollBack(run, thrown as Error, tidy);
     }
     throw thrown;
@@ -79,6 +80,7 @@ function checkedParams<Params>(definition: Definition<Params>, input: OperationI
   if (typeof params !== 'object' || params === null) {
     throw failure('InvalidInput', `${definition.kind} needs { "params": { … } }`);
   }
+  if (input.operation !== undefined) checkRequest(input.operation);
   definition.validate(params);
   const wanted = definition.subject(params);
   const workflowId = workflowInfo().workflowId;
@@ -134,7 +136,6 @@ async function tell<Params, Result>(run: Run, story: Story<Params, Result>): Pro
       return await story(operation);
     } catch (thrown) {
       if (!(thrown instanceof ToldAgain)) throw thrown;
-      steps.reset();
     }
   }
 }
@@ -147,7 +148,10 @@ function commit(run: Run): void {
 
 /** Undoes everything and answers what the workflow ends with. */
 async function rollBack(run: Run, thrown: Error, tidy: () => Promise<void>): Promise<Error> {
-  if (thrown instanceof StepFailed) run.error = thrown.error;
+  if (thrown instanceof StepFailed) {
+    run.error = thrown.error;
+    run.failedStep = thrown.key;
+  } else if (thrown instanceof ApplicationFailure) run.error = refusalOf(thrown);
   run.apply({ type: 'rolling_back' });
   upsertSearchAttributes([searchAttribute('OpState', 'rolling_back')]);
   run.recorder.line({ type: 'rolling_back', step: null, message: 'Rolling back', level: 'warning' });
@@ -165,6 +169,11 @@ async function rollBack(run: Run, thrown: Error, tidy: () => Promise<void>): Pro
     nonRetryable: true,
     details: [{ state, leftovers }],
   });
+}
+
+/** The story itself refused to go on, after its steps had gone well. */
+function refusalOf({ type, message }: ApplicationFailure): StepError {
+  return { kind: isFailureKind(type) ? type : 'Unexpected', message: capText(message) };
 }
 
 async function tidyUp(act: Act | undefined): Promise<void> {

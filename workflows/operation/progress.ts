@@ -18,7 +18,9 @@ export type ProgressEvent =
   | { type: 'rolling_back' }
   | { type: 'warned'; warning: Warning }
   | { type: 'decided'; decision: Decision }
-  | { type: 'left_over'; leftover: Leftover }
+  | { type: 'left_over'; leftover: Leftover; first?: boolean }
+  /** a state that could not be left at first has been left after all */
+  | { type: 'healed'; step: string }
   | { type: 'ended'; state: EndState; time: string; result: unknown };
 
 /** The view after an event. Pure. */
@@ -56,7 +58,12 @@ export function advance(view: OperationView, event: ProgressEvent): OperationVie
     case 'decided':
       return { ...view, decisions: [...view.decisions, event.decision] };
     case 'left_over':
-      return { ...view, leftovers: [...view.leftovers, event.leftover] };
+      return {
+        ...view,
+        leftovers: event.first ? [event.leftover, ...view.leftovers] : [...view.leftovers, event.leftover],
+      };
+    case 'healed':
+      return { ...view, leftovers: view.leftovers.filter(({ step }) => step !== event.step) };
     case 'ended':
       return { ...setState(view, event.state, null), endedAt: event.time, result: event.result };
     default:

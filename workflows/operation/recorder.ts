@@ -17,9 +17,11 @@ export function createRecorder(snapshot: () => Snapshot): Recorder {
   let lines: LogLine[] = [];
   let steps: OperationRecord['steps'] = [];
   let count = 0;
-  let queue: Promise<void> = Promise.resolve();
+  let writing: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | undefined;
 
   async function write(): Promise<void> {
+    waiting = undefined;
     const record: OperationRecord = { ...snapshot(), lines, steps };
     lines = [];
     steps = [];
@@ -27,6 +29,9 @@ export function createRecorder(snapshot: () => Snapshot): Recorder {
       await CancellationScope.nonCancellable(() => recordOperation(record));
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
+      // the next write takes them along
+      lines = [...record.lines, ...lines];
+      steps = [...record.steps, ...steps];
       log.warn('the projection was not written; the sweep repairs it from history');
     }
   }
@@ -40,8 +45,10 @@ export function createRecorder(snapshot: () => Snapshot): Recorder {
       steps.push(step);
     },
     flush() {
-      queue = queue.then(write);
-      return queue;
+      // a write that has not begun yet takes this change along: a flood of signals costs few writes
+      waiting ??= writing.then(write);
+      writing = waiting;
+      return writing;
     },
   };
 }

@@ -12,7 +12,6 @@ import type {
   OperationInput,
   OperationLimits,
   OperationRequest,
-  OperationState,
   OperationView,
   StepError,
 } from '../contract/operation.js';
@@ -33,6 +32,8 @@ export interface Run {
   committed: boolean;
   /** what the operation reports when it does not end well */
   error: StepError | null;
+  /** the step that `error` is of */
+  failedStep: string | null;
   readonly saga: Saga;
   /** results of finished steps: a story that is told again finds them here */
   readonly results: Map<string, unknown>;
@@ -47,9 +48,9 @@ export interface Run {
   tryOf(key: string): number;
   nextTry(key: string): void;
   /** a reference for the next activity call; each call has a higher number */
-  refer(call: Pick<StepRef, 'step' | 'title' | 'phase'> & { undo?: Undo | undefined }): StepRef;
+  refer(call: Pick<StepRef, 'step' | 'title' | 'phase' | 'closes'> & { undo?: Undo | undefined }): StepRef;
   decided(decision: Decision): void;
-  leaveOver(leftover: Omit<Leftover, 'remedy'>): void;
+  leaveOver(leftover: Omit<Leftover, 'remedy'> & { dangerous?: boolean }): void;
 }
 
 interface CreateRun {
@@ -80,6 +81,7 @@ export function createRun({ kind, title, input }: CreateRun): Run {
     limits: { holdWindowMs: 0, lateMs: 0, undoAttempts: 1, forwardRetryMs: 0 },
     committed: false,
     error: null,
+    failedStep: null,
     saga: createSaga(),
     results: new Map(),
     recorder: createRecorder(() => snapshot(run)),
@@ -143,16 +145,12 @@ function emptyView(kind: string, title: string, request: OperationRequest): Oper
 }
 
 function snapshot(run: Run) {
-  const { state, hold, warnings, leftovers, decisions, result, steps } = run.view();
-  const failed: OperationState[] = ['holding', 'rolled_back', 'rollback_incomplete'];
-  const failedStep = failed.includes(state)
-    ? (steps.find((step) => step.error !== undefined)?.key ?? null)
-    : null;
+  const { state, hold, warnings, leftovers, decisions, result } = run.view();
   return {
     operation: run.request.id,
     state,
     hold,
-    failedStep: hold?.step ?? failedStep,
+    failedStep: run.failedStep,
     warnings,
     leftovers,
     decisions,
@@ -161,7 +159,12 @@ function snapshot(run: Run) {
   };
 }
 
+/** A flood of signals that do not fit is told by its first ones. */
+const IGNORED_LIMIT = 50;
+
 function recordDecision(run: Run, decision: Decision): void {
+  const ignoredSoFar = run.view().decisions.filter(({ accepted }) => !accepted).length;
+  if (!decision.accepted && ignoredSoFar >= IGNORED_LIMIT) return;
   run.apply({ type: 'decided', decision });
   const outcome = decision.accepted ? 'decided' : `ignored (${decision.ignored ?? ''})`;
   const note = decision.note === undefined ? '' : `: ${decision.note}`;
@@ -174,9 +177,12 @@ function recordDecision(run: Run, decision: Decision): void {
   void run.recorder.flush();
 }
 
-function leaveOver(run: Run, leftover: Omit<Leftover, 'remedy'>): void {
+function leaveOver(
+  run: Run,
+  { dangerous = false, ...leftover }: Omit<Leftover, 'remedy'> & { dangerous?: boolean },
+): void {
   const remedy = `POST /operations/${run.request.id}/cleanup runs it again`;
-  run.apply({ type: 'left_over', leftover: { ...leftover, remedy } });
+  run.apply({ type: 'left_over', leftover: { ...leftover, remedy }, first: dangerous });
 }
 
 function ignoreCancelAfterCommit(run: Run): void {

@@ -2,6 +2,8 @@ import type { Undo } from '../contract/step.js';
 
 export interface SagaEntry extends Undo {
   step: string;
+  /** a state that must not stay: what cannot be left stands first among the leftovers */
+  dangerous?: boolean;
 }
 
 /** What must be undone, newest last. Pure: it holds data only, so it behaves alike at every replay. */

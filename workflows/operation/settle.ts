@@ -1,8 +1,8 @@
 import { CancellationScope, proxyActivities, upsertSearchAttributes } from '@temporalio/workflow';
-import { REACTIONS } from '../contract/failures.js';
+import { capText, REACTIONS } from '../contract/failures.js';
 import type { OperationRecords } from '../contract/records.js';
 import { searchAttribute } from '../contract/search-attributes.js';
-import { holdActions, openWindow, renewWindow, type TakenDecision, type Window } from './hold.js';
+import { hasInput, holdActions, openWindow, renewWindow, type TakenDecision, type Window } from './hold.js';
 import type { Run } from './run.js';
 import { type StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
 import type { StepOptions } from './steps.js';
@@ -30,7 +30,17 @@ export function createSettling(run: Run): Settling {
       if (endsAtOnce(failed)) throw failed;
       holds += 1;
       const decision = await hold(run, { failed, options, number: holds });
-      if (decision.action === 'rollback') throw failed;
+      if (decision.action === 'rollback') {
+        run.apply({
+          type: 'step_ended',
+          key: failed.key,
+          state: 'failed',
+          time: new Date().toISOString(),
+          error: failed.error,
+        });
+        run.recorder.step({ key: failed.key, state: 'failed' });
+        throw failed;
+      }
       if (decision.action === 'skip') skip(run, failed, options, decision);
       else {
         heldBefore.add(failed.key);
@@ -39,21 +49,23 @@ export function createSettling(run: Run): Settling {
       run.apply({ type: 'resumed' });
       await run.recorder.flush();
       if (!hasInput(decision)) return;
-      forgetFrom(run, options.editable?.from ?? failed.key);
+      for (const key of forgetFrom(run, options.editable?.from ?? failed.key)) heldBefore.add(key);
       throw new ToldAgain();
     },
   };
 }
 
 /** Steps from `key` on are done again: with changed input their results and job keys no longer hold. */
-export function forgetFrom(run: Run, key: string): void {
+export function forgetFrom(run: Run, key: string): string[] {
   const keys = [...run.results.keys()];
   const from = keys.indexOf(key);
-  if (from < 0) return;
-  for (const forgotten of keys.slice(from)) {
-    run.results.delete(forgotten);
-    run.nextTry(forgotten);
+  if (from < 0) return [];
+  const forgotten = keys.slice(from);
+  for (const step of forgotten) {
+    run.results.delete(step);
+    run.nextTry(step);
   }
+  return forgotten;
 }
 
 interface Held {
@@ -64,17 +76,26 @@ interface Held {
 
 async function hold(run: Run, held: Held): Promise<TakenDecision> {
   let window = openWindow(run.limits.holdWindowMs);
+  run.decisions.open();
   await announce(run, held, window);
   for (;;) {
     const decision = await nextDecision(run, window);
-    if (decision !== undefined && !(await inputIsValid(run, decision))) continue;
+    if (decision !== undefined && !(await inputIsValid(run, decision))) {
+      run.decisions.open();
+      continue;
+    }
     if (decision !== undefined || run.committed) {
+      run.decisions.close();
       upsertSearchAttributes([searchAttribute('OpState', 'running'), searchAttribute('FailedStep', null)]);
       run.error = null;
+      run.failedStep = null;
       return decision ?? { action: 'retry' };
     }
     const renewed = renewWindow(window, run.limits);
-    if (renewed === undefined) return { action: 'rollback' };
+    if (renewed === undefined) {
+      run.decisions.close();
+      return { action: 'rollback' };
+    }
     window = renewed;
     await announce(run, held, window);
   }
@@ -92,6 +113,7 @@ async function announce(run: Run, { failed, options, number }: Held, window: Win
   const editable = options.editable?.fields;
   const actions = holdActions({ skippable: options.skippable === true, committed: run.committed });
   run.error = error;
+  run.failedStep = step;
   run.apply({
     type: 'held',
     hold: { number, step, until, actions, error, ...(editable === undefined ? {} : { editable }) },
@@ -112,22 +134,25 @@ async function inputIsValid(run: Run, decision: TakenDecision): Promise<boolean>
   if (!hasInput(decision)) return true;
   const { checkEdit } = proxyActivities<OperationRecords>(RECORD_TIMING);
   const { kind, params } = run;
-  const verdict = await checkEdit({ kind, params, input: decision.input ?? {} }).catch((thrown) => ({
+  const verdict = await CancellationScope.nonCancellable(() =>
+    checkEdit({ kind, params, input: decision.input ?? {} }),
+  ).catch((thrown) => ({
     ok: false as const,
     message: `could not be checked: ${stepErrorOf(thrown).message}`,
   }));
-  if (verdict.ok) {
-    run.params = verdict.params;
-    return true;
-  }
+  const { id, note, actor = 'unknown', hold } = decision;
   run.decided({
     action: 'retry',
     time: new Date().toISOString(),
-    actor: decision.actor ?? 'unknown',
-    accepted: false,
-    ignored: verdict.message,
+    actor,
+    accepted: verdict.ok,
+    ...(id === undefined ? {} : { id }),
+    ...(note === undefined ? {} : { note }),
+    ...(hold === undefined ? {} : { hold }),
+    ...(verdict.ok ? {} : { ignored: capText(verdict.message, 300) }),
   });
-  return false;
+  if (verdict.ok) run.params = verdict.params;
+  return verdict.ok;
 }
 
 function skip(run: Run, failed: StepFailed, options: StepOptions<unknown>, decision: TakenDecision): void {
@@ -142,8 +167,4 @@ function skip(run: Run, failed: StepFailed, options: StepOptions<unknown>, decis
 export function warn(run: Run, step: string, message: string): void {
   run.apply({ type: 'warned', warning: { step, message } });
   run.recorder.line({ type: 'warned', step, message: `Warning: ${message}`, level: 'warning' });
-}
-
-function hasInput({ input }: TakenDecision): boolean {
-  return input !== undefined && Object.keys(input).length > 0;
 }

@@ -1,5 +1,6 @@
 import type { Duration } from '@temporalio/common';
-import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
+import type { StepError, StepState } from '../contract/operation.js';
 import type { Act, StepRef } from '../contract/step.js';
 import { callAct } from './calls.js';
 import type { Run } from './run.js';
@@ -29,11 +30,17 @@ export interface DuringOptions {
   leaveTitle: string;
 }
 
+/** What `during` adds to a step of its own. */
+interface OwnOptions {
+  /** its undo leaves a dangerous state */
+  dangerous?: boolean;
+  /** it leaves the dangerous state of this step */
+  closes?: string;
+}
+
 export interface Steps {
   step<Result>(key: string, options: StepOptions<Result>): Promise<Result>;
   during(key: string, options: DuringOptions, body: () => Promise<void>): Promise<void>;
-  /** the story is told again from its beginning */
-  reset(): void;
 }
 
 export function createSteps(run: Run): Steps {
@@ -41,20 +48,25 @@ export function createSteps(run: Run): Steps {
   const failedOptions = new Map<string, StepOptions<unknown>>();
   let bodies = 0;
 
-  async function step<Result>(key: string, options: StepOptions<Result>): Promise<Result> {
+  async function step<Result>(key: string, options: StepOptions<Result> & OwnOptions): Promise<Result> {
     while (!run.results.has(key)) {
       try {
         run.results.set(key, await attempt(run, key, options));
       } catch (thrown) {
-        await failed(key, options, thrown);
+        await failed(key, options as StepOptions<unknown>, thrown);
       }
     }
     return run.results.get(key) as Result;
   }
 
   async function failed(key: string, options: StepOptions<unknown>, thrown: unknown): Promise<void> {
+    if (isCancellation(thrown)) {
+      endStep(run, key, { state: 'failed' });
+      run.recorder.step({ key, state: 'failed' });
+      throw thrown;
+    }
     const error = stepErrorOf(thrown);
-    run.apply({ type: 'step_ended', key, state: 'failed', time: new Date().toISOString(), error });
+    endStep(run, key, { state: 'failed', error });
     if (options.onFail === 'warn') {
       warn(run, key, error.message);
       run.results.set(key, undefined);
@@ -69,53 +81,84 @@ export function createSteps(run: Run): Steps {
 
   async function during(key: string, options: DuringOptions, body: () => Promise<void>): Promise<void> {
     const leftKey = `${key}-left`;
+    // a story told again only needs what the body answers, unless some of it is to be done again
+    if (run.results.has(leftKey)) await body();
     while (!run.results.has(leftKey)) {
+      // entered when the story was told before, and left since
+      if (run.results.has(key)) forgetFrom(run, key);
       const depth = run.saga.depth();
       const finished = new Set(run.results.keys());
-      try {
-        bodies += 1;
-        await step(key, { title: options.title, do: options.enter, undo: options.leave });
+      const { title, enter, leave } = options;
+      const failure = await failureIn(async () => {
+        await step(key, { title, do: enter, undo: leave, dangerous: true });
         await body();
-        bodies -= 1;
-        await step(leftKey, { title: options.leaveTitle, do: options.leave });
-        run.saga.drop(key);
-      } catch (thrown) {
-        if (!(thrown instanceof StepFailed) || run.committed) throw thrown;
-        bodies -= 1;
-        await undoAll(run, run.saga.takeDownTo(depth));
-        const firstOfBody = [...run.results.keys()].find((candidate) => !finished.has(candidate));
-        if (firstOfBody !== undefined) forgetFrom(run, firstOfBody);
-        if (bodies > 0) throw thrown;
-        await settling.settle(thrown, failedOptions.get(thrown.key) as StepOptions<unknown>);
+      });
+      if (failure === undefined) {
+        await leaveState(key, options);
+        continue;
       }
+      await undoAll(run, run.saga.takeDownTo(depth));
+      const firstOfBody = [...run.results.keys()].find((candidate) => !finished.has(candidate));
+      if (firstOfBody !== undefined) forgetFrom(run, firstOfBody);
+      if (bodies > 0) throw failure;
+      await settling.settle(failure, failedOptions.get(failure.key) as StepOptions<unknown>);
     }
   }
 
-  return {
-    step,
-    during,
-    reset() {
-      bodies = 0;
-    },
-  };
+  /** The failure of a body that may be left; whatever else it throws goes on. */
+  async function failureIn(body: () => Promise<void>): Promise<StepFailed | undefined> {
+    bodies += 1;
+    try {
+      await body();
+      return undefined;
+    } catch (thrown) {
+      if (thrown instanceof StepFailed && !run.committed) return thrown;
+      throw thrown;
+    } finally {
+      bodies -= 1;
+    }
+  }
+
+  async function leaveState(key: string, { leave, leaveTitle }: DuringOptions): Promise<void> {
+    await step(`${key}-left`, { title: leaveTitle, do: leave, closes: key });
+    run.saga.drop(key);
+    run.apply({ type: 'healed', step: key });
+  }
+
+  return { step, during };
 }
 
-async function attempt<Result>(run: Run, key: string, options: StepOptions<Result>): Promise<Result> {
+function endStep(run: Run, key: string, end: { state: StepState; error?: StepError }): void {
+  run.apply({ type: 'step_ended', key, time: new Date().toISOString(), ...end });
+}
+
+async function attempt<Result>(
+  run: Run,
+  key: string,
+  options: StepOptions<Result> & OwnOptions,
+): Promise<Result> {
+  if (run.cancelRequested()) throw new CancelledFailure('cancelled');
   const ref = referTo(run, key, options);
-  const time = () => new Date().toISOString();
-  run.apply({ type: 'step_started', key, title: options.title, attempt: ref.try, time: time() });
+  const time = new Date().toISOString();
+  run.apply({ type: 'step_started', key, title: options.title, attempt: ref.try, time });
   const timing = { ...actTiming(options.within ?? '2 minutes'), activityId: `${key}/${ref.try}` };
   const act = () => callAct(options.do, ref, timing);
   const result = await (run.committed ? CancellationScope.nonCancellable(act) : act());
-  run.apply({ type: 'step_ended', key, state: 'done', time: time() });
+  endStep(run, key, { state: 'done' });
   // an act that ended well in spite of the cancel is undone like any other
   if (run.cancelRequested()) throw new CancelledFailure('cancelled');
   return result;
 }
 
-function referTo(run: Run, key: string, { title, undo }: StepOptions<unknown>): StepRef {
-  const ref = run.refer({ step: key, title, phase: 'do', undo: undo && { id: '', title, ...undo } });
+function referTo(
+  run: Run,
+  key: string,
+  { title, undo, closes, dangerous }: StepOptions<unknown> & OwnOptions,
+): StepRef {
+  const call = { step: key, title, phase: 'do' as const, ...(closes === undefined ? {} : { closes }) };
+  const ref = run.refer({ ...call, undo: undo && { id: '', title, ...undo } });
   if (ref.undo === undefined) return ref;
-  const { step: _step, ...registered } = run.saga.register({ ...ref.undo, step: key });
-  return { ...ref, undo: registered };
+  const entry = { ...ref.undo, step: key, ...(dangerous === undefined ? {} : { dangerous }) };
+  const { id, activity, input } = run.saga.register(entry);
+  return { ...ref, undo: { id, title, activity, input } };
 }

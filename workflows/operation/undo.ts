@@ -12,7 +12,7 @@ export async function undoAll(run: Run, entries: SagaEntry[]): Promise<void> {
   });
 }
 
-async function undoOne(run: Run, { step: key, ...undo }: SagaEntry): Promise<void> {
+async function undoOne(run: Run, { step: key, dangerous = false, ...undo }: SagaEntry): Promise<void> {
   const ref = run.refer({ step: key, title: `Undo: ${undo.title}`, phase: 'undo', undo });
   const time = () => new Date().toISOString();
   try {
@@ -21,6 +21,6 @@ async function undoOne(run: Run, { step: key, ...undo }: SagaEntry): Promise<voi
   } catch (thrown) {
     const error = stepErrorOf(thrown);
     run.apply({ type: 'step_ended', key, state: 'undo_failed', time: time(), error });
-    run.leaveOver({ step: key, what: undo.title, error: error.message });
+    run.leaveOver({ step: key, what: undo.title, error: error.message, dangerous });
   }
 }

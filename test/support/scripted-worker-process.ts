@@ -1,0 +1,51 @@
+/** A worker for scripted operations in a process of its own, for tests that kill it; its world is a file that it appends to. */
+import { appendFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NativeConnection } from '@temporalio/worker';
+import { openDatabase } from '../../db/database.js';
+import { DEFAULT_LIMITS } from '../../worker/limits.js';
+import { createWorker } from '../../worker/worker.js';
+import { failure } from '../../workflows/contract/failures.js';
+import type { WorldActivities } from './scripted-operation.js';
+import { testBundle } from './services.js';
+
+const read = (name: string): string => {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set`);
+  return value;
+};
+
+const tell = (what: string): void => appendFileSync(read('WORLD'), `${Date.now()} ${process.pid} ${what}\n`);
+
+const activities: WorldActivities & { noop(): Promise<void> } = {
+  async make({ key, value, takesMs }, step) {
+    tell(`make ${step.operation} ${key}`);
+    if (key === 'fails-first' && step.try === 1) throw failure('CommandFailed', 'the first try fails');
+    await delay(takesMs);
+    tell(`made ${step.operation} ${key}`);
+    return value;
+  },
+  async unmake({ key }, step) {
+    tell(`unmake ${step.operation} ${key}`);
+  },
+  noop: () => Promise.resolve(),
+};
+
+const { db } = openDatabase({ url: read('DATABASE_URL'), poolSize: 5 });
+const worker = await createWorker({
+  connection: await NativeConnection.connect({ address: read('TEMPORAL_ADDRESS') }),
+  namespace: 'default',
+  taskQueue: read('TEMPORAL_TASK_QUEUE'),
+  workflowBundle: await testBundle(),
+  db,
+  secrets: { valuesInUse: () => new Set() },
+  limits: DEFAULT_LIMITS,
+  retryWindowMs: 60_000,
+  edits: {},
+  activities,
+  log: { warn: () => undefined },
+});
+process.once('SIGTERM', () => worker.shutdown());
+tell('ready');
+await worker.run();
+process.exit(0);
