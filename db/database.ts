@@ -27,5 +27,30 @@ export function openDatabase({ url, poolSize }: { url: string; poolSize: number 
     onnotice: () => undefined,
     connection: { statement_timeout: 5_000, application_name: 'slipway' },
   });
-  return { db: drizzle(sql, { schema }), sql, close: () => sql.end({ timeout: 5 }) };
+  return { db: drizzle(withPreparedStatements(sql), { schema }), sql, close: () => sql.end({ timeout: 5 }) };
+}
+
+/**
+ * drizzle sends every statement through `unsafe`, which is unprepared by default and so costs a round trip more.
+ * Its transactions get their client from `begin` and `savepoint`.
+ */
+function withPreparedStatements<Client extends object>(client: Client): Client {
+  return new Proxy(client, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      if (name === 'unsafe') {
+        return (query: string, parameters: unknown[] = [], options: object = {}) =>
+          value.call(target, query, parameters, { prepare: true, ...options });
+      }
+      if (name !== 'begin' && name !== 'savepoint') return value;
+      return (...args: unknown[]) =>
+        value.apply(
+          target,
+          args.map((arg) =>
+            typeof arg === 'function' ? (tx: object) => arg(withPreparedStatements(tx)) : arg,
+          ),
+        );
+    },
+  });
 }

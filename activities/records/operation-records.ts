@@ -11,7 +11,7 @@ import type {
   OperationRecord,
   OperationRecords,
 } from '../../workflows/contract/records.js';
-import { appendLines } from './operation-log.js';
+import { appendLines, type LockedOperation } from './operation-log.js';
 
 /** Checks changed input of one kind of operation and stores what belongs into records; answers the new parameters. */
 export type EditCheck = (params: unknown, input: Record<string, unknown>) => Promise<EditResult>;
@@ -62,14 +62,16 @@ async function claim(tx: Tx, input: ClaimInput, limits: OperationLimits): Promis
   if (row === undefined || row.subject !== subject || (row.runId !== null && row.runId !== runId)) {
     throw failure('Conflict', `operation ${request.id} belongs to another run`);
   }
+  if (isEnd(row.state) && row.runId === runId && row.error?.kind === 'Conflict')
+    return { refused: row.error.message };
   if (isEnd(row.state)) throw failure('OperationClosed', `operation ${request.id} is ${row.state}`);
   const open = CLEANING_KINDS.includes(kind) ? undefined : await openUndos(tx, subject, request.id);
-  if (open !== undefined) return refuse(tx, request.id, runId, open);
+  if (open !== undefined) return refuse(tx, row, runId, open);
   await tx
     .update(operations)
     .set({ runId, state: 'running', confirmedAt: new Date() })
     .where(eq(operations.id, request.id));
-  await appendLines(tx, request.id, [
+  await appendLines(tx, row, [
     { key: 'claimed', type: 'started', step: null, message: title, level: 'info' },
   ]);
   return { limits };
@@ -93,12 +95,12 @@ async function openUndos(tx: Tx, subject: string, operation: string): Promise<st
 }
 
 /** The refusal is answered, not thrown, so that the row's end is written in the same transaction. */
-async function refuse(tx: Tx, operation: string, runId: string, open: string): Promise<ClaimResult> {
+async function refuse(tx: Tx, operation: LockedOperation, runId: string, open: string): Promise<ClaimResult> {
   const message = `operation ${open} left things behind on this subject; clean up first`;
   await tx
     .update(operations)
     .set({ runId, state: 'rolled_back', endedAt: new Date(), error: { kind: 'Conflict', message } })
-    .where(eq(operations.id, operation));
+    .where(eq(operations.id, operation.id));
   await appendLines(tx, operation, [{ key: 'refused', type: 'ended', step: null, message, level: 'error' }]);
   return { refused: message };
 }
@@ -128,7 +130,7 @@ async function writeRecord(tx: Tx, record: OperationRecord): Promise<void> {
       ...(ended ? { endedAt: new Date() } : {}),
     })
     .where(and(eq(operations.id, record.operation), notInArray(operations.state, [...END_STATES])))
-    .returning({ id: operations.id });
+    .returning({ id: operations.id, state: operations.state, lastEvent: operations.lastEvent });
   if (row === undefined) return;
   for (const { key, state } of record.steps) {
     await tx
@@ -142,5 +144,5 @@ async function writeRecord(tx: Tx, record: OperationRecord): Promise<void> {
       .set({ state: 'kept', finishedAt: sql`now()` })
       .where(and(eq(operationUndos.operationId, record.operation), isNull(operationUndos.finishedAt)));
   }
-  await appendLines(tx, record.operation, record.lines);
+  await appendLines(tx, row, record.lines);
 }

@@ -117,9 +117,14 @@ async function failed({ options, context, attempt, thrown }: Failed): Promise<Er
   if (thrown instanceof RecordsAway) return failure('Unavailable', thrown.message);
   const kind = kindOf(thrown);
   const message = redactCut(thrown instanceof Error ? thrown.message : String(thrown), options);
-  if (kind === 'Unexpected')
-    options.log.warn({ err: thrown, step: attempt.ref.step }, 'unexpected failure of a step');
   if (kind === 'OperationClosed') return failure(kind, message);
+  if (kind === 'Unexpected' && thrown instanceof Error) {
+    const { operation, step } = attempt.ref;
+    options.log.warn(
+      { operation, step, name: thrown.name, message, stack: framesOf(thrown) },
+      'a step failed unexpectedly',
+    );
+  }
   const hint = hintOf(thrown);
   const error: StepError = {
     kind,

@@ -1,10 +1,10 @@
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
 import { operationSteps, operations, operationUndos } from '../../db/schema/index.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { isEnd, type StepError, type StepState } from '../../workflows/contract/operation.js';
 import type { StepRef } from '../../workflows/contract/step.js';
-import { appendLines } from './operation-log.js';
+import { appendLines, type LockedOperation, lockOperation } from './operation-log.js';
 
 export interface Attempt {
   ref: StepRef;
@@ -32,11 +32,7 @@ export function createStepRecords(db: Db): StepRecords {
 }
 
 async function begin(tx: Tx, { ref, attempt }: Attempt): Promise<void> {
-  const [operation] = await tx
-    .select({ state: operations.state })
-    .from(operations)
-    .where(eq(operations.id, ref.operation))
-    .for('update');
+  const operation = await lockOperation(tx, ref.operation);
   if (operation === undefined) throw failure('OperationClosed', `operation ${ref.operation} has no record`);
   const closed = isEnd(operation.state) || operation.state === 'rolling_back';
   if (closed && ref.phase === 'do') {
@@ -48,7 +44,7 @@ async function begin(tx: Tx, { ref, attempt }: Attempt): Promise<void> {
   if (ref.committed === true) await keepUndos(tx, ref.operation);
   if (ref.phase === 'undo') {
     await refuseKept(tx, ref);
-    return appendStart(tx, ref, attempt);
+    return appendStart(tx, operation, { ref, attempt });
   }
   if (ref.undo !== undefined) {
     const { id, title, activity, input } = ref.undo;
@@ -70,13 +66,13 @@ async function begin(tx: Tx, { ref, attempt }: Attempt): Promise<void> {
       });
   }
   await putStep(tx, { ref, attempt }, { state: 'running', endedAt: null, error: null });
-  await appendStart(tx, ref, attempt);
+  await appendStart(tx, operation, { ref, attempt });
 }
 
-async function appendStart(tx: Tx, ref: StepRef, attempt: number): Promise<void> {
+async function appendStart(tx: Tx, operation: LockedOperation, { ref, attempt }: Attempt): Promise<void> {
   const lines =
     attempt === 1 ? [{ ...lineOf(ref, 'start'), type: 'step_started', message: `${ref.title} …` }] : [];
-  await appendLines(tx, ref.operation, lines);
+  await appendLines(tx, operation, lines);
 }
 
 /** A reset, or a run whose end was recorded before it died, must not undo what was kept. */
@@ -95,25 +91,22 @@ async function keepUndos(tx: Tx, operation: string): Promise<void> {
     .where(and(eq(operationUndos.operationId, operation), eq(operationUndos.state, 'registered')));
 }
 
-/** Locks the operation's row. What a late attempt says after the end changes nothing. */
-async function hasEnded(tx: Tx, operation: string): Promise<boolean> {
-  const [row] = await tx
-    .select({ state: operations.state })
-    .from(operations)
-    .where(eq(operations.id, operation))
-    .for('update');
-  return row === undefined || isEnd(row.state);
+/** The locked row, or undefined after the end: what a late attempt says then changes nothing. */
+async function lockOpen(tx: Tx, id: string): Promise<LockedOperation | undefined> {
+  const operation = await lockOperation(tx, id);
+  return operation === undefined || isEnd(operation.state) ? undefined : operation;
 }
 
 async function succeed(tx: Tx, { ref, attempt }: Attempt, summary: string | null): Promise<void> {
-  if (await hasEnded(tx, ref.operation)) return;
+  const operation = await lockOpen(tx, ref.operation);
+  if (operation === undefined) return;
   const endedAt = new Date();
   if (ref.phase === 'undo') await finishUndo(tx, ref, 'undone', null);
   if (ref.closes !== undefined) await closeUndos(tx, ref.operation, ref.closes);
   const state: StepState = ref.phase === 'undo' ? 'undone' : 'done';
   await putStep(tx, { ref, attempt }, { state, endedAt, error: null, summary });
   const said = summary === null ? '' : ` (${summary})`;
-  await appendLines(tx, ref.operation, [
+  await appendLines(tx, operation, [
     {
       ...lineOf(ref, 'end'),
       type: ref.phase === 'undo' ? 'undone' : 'step_done',
@@ -128,7 +121,8 @@ async function fail(
   error: StepError,
   retryWindowMs: number | null,
 ): Promise<boolean> {
-  if (await hasEnded(tx, ref.operation)) return false;
+  const operation = await lockOpen(tx, ref.operation);
+  if (operation === undefined) return false;
   const now = new Date();
   const since = (await failingSince(tx, ref)) ?? now;
   const retried = retryWindowMs !== null && now.getTime() - since.getTime() < retryWindowMs;
@@ -136,7 +130,7 @@ async function fail(
   const state: StepState = retried ? 'retrying' : ref.phase === 'undo' ? 'undo_failed' : 'failed';
   await putStep(tx, { ref, attempt }, { state, endedAt: retried ? null : now, error, failingSince: since });
   const hint = error.hint === undefined ? '' : ` (${error.hint})`;
-  await appendLines(tx, ref.operation, [
+  await appendLines(tx, operation, [
     {
       ...lineOf(ref, `fail:${attempt}`),
       type: retried ? 'step_retried' : 'step_failed',
@@ -171,7 +165,14 @@ async function finishUndo(
   await tx
     .update(operationUndos)
     .set({ state, error, finishedAt: new Date() })
-    .where(and(eq(operationUndos.operationId, ref.operation), eq(operationUndos.id, ref.undo.id)));
+    .where(
+      and(
+        eq(operationUndos.operationId, ref.operation),
+        eq(operationUndos.id, ref.undo.id),
+        // a late attempt's failure does not take back what a newer one achieved
+        ne(operationUndos.state, 'undone'),
+      ),
+    );
 }
 
 async function closeUndos(tx: Tx, operation: string, step: string): Promise<void> {

@@ -37,6 +37,15 @@ const password = () =>
     )
     .openapi({ description: 'Password of the administrator; never answered', example: 'correct horse' });
 
+/** `cloud_settings.value` of the client's own database is TEXT, which on MariaDB ends at this many bytes. */
+const CARRIED_BYTES = 65_535;
+
+const carriedText = () =>
+  freeText(CARRIED_BYTES).refine(
+    (value) => Buffer.byteLength(value) <= CARRIED_BYTES,
+    `must have at most ${CARRIED_BYTES} bytes`,
+  );
+
 const name = (description: string, example: string) => line({ max: 255 }).openapi({ description, example });
 const subdomain = () =>
   pattern(SUBDOMAIN, 32, 'must be 1 to 32 of a-z, 0-9 and dashes, beginning with a letter').openapi({
@@ -98,10 +107,10 @@ const fields = {
       'JSON array of IP addresses or masks, v4 and v6, as a text; empty = everyone. JSON bodies may hold the array itself',
     example: '["192.0.2.7","198.51.100.0/24"]',
   }),
-  config: freeText(65_536)
+  config: carriedText()
     .optional()
     .openapi({ description: 'Configuration text, carried to the client', example: '' }),
-  license: freeText(65_536)
+  license: carriedText()
     .optional()
     .openapi({ description: 'Licence text, carried to the client', example: '' }),
   license_expires_at: moment().optional(),

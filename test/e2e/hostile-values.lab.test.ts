@@ -54,7 +54,10 @@ for (const [slot, hostName] of [
         ]) {
           for (const [what, value] of Object.entries({ ...HOSTILE_LINES, ...HOSTILE_TEXTS })) {
             const welcome = kind === 'text' ? isText(what) : kind === 'line' && what in HOSTILE_LINES && fits(field, value);
-            for (const answer of await postWith(path, field, value)) assertJudged(answer, { field, what, welcome });
+            const [form, json] = await postWith(path, field, value);
+            assertJudged(json, { field, what, welcome });
+            // a form cannot hold one: it arrives as a replacement character
+            if (what !== 'half a character') assertJudged(form, { field, what, welcome });
           }
         }
         assert.deepEqual(await rowCounts(), rowsBefore);
@@ -69,8 +72,9 @@ for (const [slot, hostName] of [
         admin_i: all(['sql', 'sql in double quotes', 'right to left']),
         admin_o: all(['path', 'option', 'template']),
         city: all(['html', 'yaml', 'separators']),
-        config: `${Object.values(HOSTILE_LINES).join('\n')}\n${HOSTILE_TEXTS['newlines']}${HOSTILE_TEXTS['escapes']}`,
-        license: '-----BEGIN\n'.padEnd(65_535, `'"\\$(\``),
+        // forms write every end of a line so
+        config: `${Object.values(HOSTILE_LINES).join('\r\n')}\r\n\r\nAPP_KEY=stolen\r\n${HOSTILE_TEXTS['escapes']}`,
+        license: '-----BEGIN\r\n'.padEnd(65_535, `'"\\$(\``),
         password: `'"\\$(touch /tmp/${TRAP})\`id\` ü`,
         email: "o'`id`${HOME}|x@example.test",
       },
@@ -124,7 +128,7 @@ for (const [slot, hostName] of [
     }
 
     /** As a form and as JSON; a field that every create needs is left out, so that nothing begins. */
-    async function postWith(path: '/clients/' | '/servers/', field: string, value: string): Promise<Answer[]> {
+    async function postWith(path: '/clients/' | '/servers/', field: string, value: string): Promise<[Answer, Answer]> {
       const given: Record<string, string> = path === '/clients/' ? clientFields(serverId) : serverFields(host, slot);
       const leftOut = leftOutFor(path, field);
       delete given[leftOut];
@@ -182,5 +186,5 @@ function fits(field: string, value: string): boolean {
 }
 
 function isText(what: string): boolean {
-  return !['NUL', 'half a character', 'a megabyte'].includes(what);
+  return !['NUL', 'half a character', 'a megabyte', 'a byte too many for any column'].includes(what);
 }

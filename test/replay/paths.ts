@@ -46,7 +46,7 @@ export const PATHS: readonly RecordedPath[] = [
     params: client(1),
     async inject(step, handle) {
       if (step.step !== 'migrate') return;
-      await handle.signal(ADMIN_PASSWORD_SIGNAL, { password: '01JREPLAYSECRET00000000004' });
+      await handle.signal(ADMIN_PASSWORD_SIGNAL, { password: '01JREPEATSECRET00000000004' });
     },
     ends: 'succeeded',
   },
@@ -101,7 +101,7 @@ export const PATHS: readonly RecordedPath[] = [
     workflow: 'setAdminPassword',
     path: 'success',
     subject: 'client:7',
-    params: { clientId: 7, password: '01JREPLAYSECRET00000000004' },
+    params: { clientId: 7, password: '01JREPEATSECRET00000000004' },
     ends: 'succeeded',
   },
   {

@@ -29,7 +29,7 @@ const edits = {
 };
 
 async function record(services: Services, path: RecordedPath, index: number): Promise<void> {
-  const id = `01JREPLAY${String(index).padStart(17, '0')}`;
+  const id = `01JREPEAT${String(index).padStart(17, '0')}`;
   const handle = await services.client.workflow.start(path.workflow, {
     workflowId: path.subject,
     taskQueue: TASK_QUEUE,

@@ -43,7 +43,7 @@ export function createStandIns(): StandIns {
 }
 
 /** The operation that made every recorded client. */
-const CREATOR = '01JREPLAY00000000000000000';
+const CREATOR = '01JREPEAT00000000000000000';
 
 function thingOf(clientId: number): { names: ClientNames; operation: string } {
   return { names: namesOf(clientId), operation: CREATOR };
@@ -63,9 +63,9 @@ function namesOf(clientId: number): ClientNames {
     image: 'registry.example.test/product:1.3-master',
     product: 'sample',
     secrets: {
-      databasePassword: '01JREPLAYSECRET00000000001',
-      clientToken: '01JREPLAYSECRET00000000002',
-      applicationKey: '01JREPLAYSECRET00000000003',
+      databasePassword: '01JREPEATSECRET00000000001',
+      clientToken: '01JREPEATSECRET00000000002',
+      applicationKey: '01JREPEATSECRET00000000003',
     },
   };
 }

@@ -30,4 +30,5 @@ export const HOSTILE_TEXTS: Record<string, string> = {
   escapes: 'a\u001b[31mb\u0007\u0008',
   'a megabyte': 'x'.repeat(1024 * 1024),
   'half a character': 'a\ud800b',
+  'a byte too many for any column': `${'ü'.repeat(32_767)}ab`,
 };

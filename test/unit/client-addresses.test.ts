@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { eq } from 'drizzle-orm';
 import { subnetAt, takeAddresses } from '../../activities/records/client-addresses.js';

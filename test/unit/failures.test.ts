@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import {
   capText,
   failure,
@@ -16,8 +16,9 @@ import {
 const bytes = (text: string): number => Buffer.byteLength(text);
 const texts = fc.string({ unit: 'binary', maxLength: 3_000, size: 'max' });
 /** what neither UTF-8 nor Postgres can hold */
-const HALF_PAIR = /\p{Surrogate}/u;
-const keepable = (text: string): string => text.replaceAll(/\p{Surrogate}|\u0000/gu, '\ufffd');
+const HALF_PAIR = /\p{Surrogate}/gu;
+const keepable = (text: string): string =>
+  text.replaceAll(HALF_PAIR, '\ufffd').replaceAll('\u0000', '\ufffd');
 
 describe('the cap of a text', () => {
   it('leaves short texts as they are and makes every other one fit', () => {
@@ -41,7 +42,7 @@ describe('the cap of a text', () => {
         ];
         assert.ok(capped.startsWith('H') && capped.endsWith('T'));
         assert.ok(keepable(whole).startsWith(head) && keepable(whole).endsWith(tail));
-        assert.ok(!HALF_PAIR.test(capped) && !capped.includes('\u0000'));
+        assert.ok(capped.search(HALF_PAIR) < 0 && !capped.includes('\u0000'));
       }),
     );
   });

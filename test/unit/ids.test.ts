@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { decodeTime, isValid } from 'ulid';
 import { makeOperationId, OPERATION_ID } from '../../workflows/contract/ids.js';
 import { fenceOf, jobKey } from '../../workflows/contract/step.js';

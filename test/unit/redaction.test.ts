@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { redact, redactChunk } from '../../db/redaction.js';
 
 const SECRET = 'Zq7Lw2Xv9Rt4Kp8Ms3Nd6Hb5';

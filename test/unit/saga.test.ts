@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createSaga, type SagaEntry } from '../../workflows/operation/saga.js';
 
 function entry(step: string, key = step, seq = 1): SagaEntry {

@@ -29,16 +29,12 @@ export function createSettling(run: Run): Settling {
     async settle(failed, options) {
       if (endsAtOnce(failed)) throw failed;
       holds += 1;
-      const decision = await hold(run, { failed, options, number: holds });
+      const decision = await hold(run, { failed, options, number: holds }).catch((thrown: unknown) => {
+        giveUp(run, failed);
+        throw thrown;
+      });
       if (decision.action === 'rollback') {
-        run.apply({
-          type: 'step_ended',
-          key: failed.key,
-          state: 'failed',
-          time: new Date().toISOString(),
-          error: failed.error,
-        });
-        run.recorder.step({ key: failed.key, state: 'failed' });
+        giveUp(run, failed);
         throw failed;
       }
       if (decision.action === 'skip') skip(run, failed, options, decision);
@@ -53,6 +49,12 @@ export function createSettling(run: Run): Settling {
       throw new ToldAgain();
     },
   };
+}
+
+/** The step no longer waits: the operation was cancelled or rolls back. */
+function giveUp(run: Run, { key, error }: StepFailed): void {
+  run.apply({ type: 'step_ended', key, state: 'failed', time: new Date().toISOString(), error });
+  run.recorder.step({ key, state: 'failed' });
 }
 
 /** Steps from `key` on are done again: with changed input their results and job keys no longer hold. */
