@@ -9,9 +9,6 @@ import { joinScripts, type Script, sh } from '../ssh/shell.js';
 import { CLIENT_FILES, renderComposeFile } from './compose-file.js';
 import { rootContainer } from './root-container.js';
 
-/** Whose the directory is: its first line is the mark of the operation that made it. */
-export const MARKER_FILE = '.slipway';
-
 /** The directory bears another mark: 73 is EX_CANTCREAT of sysexits. */
 export const FOREIGN_EXIT = 73;
 

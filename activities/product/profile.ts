@@ -83,7 +83,6 @@ const command = z.strictObject({
   /** what arrives on standard input: one JSON object with the data that the command is about */
   input: z.literal('json').optional(),
 });
-export type ProductCommand = z.infer<typeof command>;
 
 const profileSchema = z.strictObject({
   image,

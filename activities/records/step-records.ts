@@ -1,6 +1,6 @@
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
-import { operationSteps, operations, operationUndos } from '../../db/schema/index.js';
+import { operationSteps, operationUndos } from '../../db/schema/index.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { isEnd, type StepError, type StepState } from '../../workflows/contract/operation.js';
 import type { StepRef } from '../../workflows/contract/step.js';

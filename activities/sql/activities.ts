@@ -1,8 +1,9 @@
-import type { ClientThing } from '../../workflows/contract/clients.js';
+import type { ClientNames, ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { type Client, type Connections, nameOf, type Server } from '../connections.js';
 import type { CloudSettings, SqlSession } from './engine.js';
+import { checkIdentifier } from './identifiers.js';
 import { openSql } from './open-sql.js';
 
 export type SqlActivities = ReturnType<typeof createSqlActivities>;
@@ -14,10 +15,12 @@ export function createSqlActivities({
   secrets,
 }: Pick<Connections, 'servers' | 'clients' | 'secrets'>) {
   const withSession = async <Result>(
-    serverId: number,
+    { name, serverId }: ClientNames,
     step: StepContext,
     act: (session: SqlSession, server: Server) => Promise<Result>,
   ): Promise<Result> => {
+    // what is no plain name is refused before any engine has compared it in its own way
+    checkIdentifier(name);
     const server = await servers.get(serverId);
     const password = await secrets.reveal(server.sqlPassword);
     return openSql(server, password, step.signal, (session) => act(session, server));
@@ -26,7 +29,7 @@ export function createSqlActivities({
   return {
     /** Changes nothing. `Conflict` names the database or user of that name that this operation has not made. */
     surveyDatabase: ({ names, operation }: ClientThing, step: StepContext): Promise<void> =>
-      withSession(names.serverId, step, async (session, server) => {
+      withSession(names, step, async (session, server) => {
         const foreign = await session.survey({ name: names.name, operation });
         if (foreign.length === 0) return;
         throw failure('Conflict', `on ${nameOf(server)} there is already ${foreign.join(', ')}`, {
@@ -37,20 +40,20 @@ export function createSqlActivities({
     /** Database and user `names.name`, marked, the user limited to the client's network (`spec/operations.md`, step 3). */
     ensureDatabase: async ({ names, operation }: ClientThing, step: StepContext): Promise<void> => {
       const password = await secrets.reveal(names.secrets.databasePassword);
-      const { name, subnet, serverId } = names;
-      await withSession(serverId, step, (session) => session.ensure({ name, operation, subnet, password }));
+      const { name, subnet } = names;
+      await withSession(names, step, (session) => session.ensure({ name, operation, subnet, password }));
       step.summarize(`database and user ${name}`);
     },
 
     /** Undo of `ensureDatabase`: succeeds when there is nothing, leaves what bears no mark of the operation. */
     removeDatabase: ({ names, operation }: ClientThing, step: StepContext): Promise<void> =>
-      withSession(names.serverId, step, async (session) => {
+      withSession(names, step, async (session) => {
         await session.remove({ name: names.name, operation });
       }),
 
     /** For deleting a client: `operation` is the one that created it. `Conflict` when another has put its own there. */
     dropDatabase: ({ names, operation }: ClientThing, step: StepContext): Promise<void> =>
-      withSession(names.serverId, step, async (session, server) => {
+      withSession(names, step, async (session, server) => {
         if ((await session.remove({ name: names.name, operation })) !== 'foreign') return;
         throw failure(
           'Conflict',
@@ -64,7 +67,7 @@ export function createSqlActivities({
     /** What the product reads of its client: maintenance, licence, version, configuration (source: Alfa Cloud). */
     writeCloudSettings: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
       const client = await clients.get(names.clientId);
-      await withSession(names.serverId, step, (session) =>
+      await withSession(names, step, (session) =>
         session.writeCloudSettings(names.name, cloudSettingsOf(client)),
       );
     },

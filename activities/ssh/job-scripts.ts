@@ -7,7 +7,7 @@ import { type Script, scriptText, sh } from './shell.js';
 const SHORT_JOB_SECONDS = 0.1;
 
 /** How late the end of a followed job may be noticed; each look is one wake-up. */
-const END_POLL_SECONDS = 0.05;
+const END_POLL_SECONDS = 0.02;
 
 /** The last bytes of the log that go into messages and histories. */
 export const TAIL_BYTES = 1024;

@@ -7,8 +7,6 @@ const KNOWN_GOOD_MS = 24 * 60 * 60_000;
 /** Each entry is some 100 bytes. */
 const KNOWN_GOOD_MAX = 10_000;
 
-export type Throttle = ReturnType<typeof createThrottle>;
-
 interface Attempt {
   address: string;
   login: string;

@@ -5,7 +5,16 @@ import { createConnection } from 'mysql2/promise';
 import postgresjs from 'postgres';
 import { createSqlActivities } from '../../activities/sql/activities.js';
 import { kindOf } from '../../workflows/contract/failures.js';
-import { clientNames, clientRow, connectionsOf, emptyWorld, newOperation, noSsh, serverRow, stepContext } from './fake-connections.js';
+import {
+  clientNames,
+  clientRow,
+  connectionsOf,
+  emptyWorld,
+  newOperation,
+  noSsh,
+  serverRow,
+  stepContext,
+} from './fake-connections.js';
 import { startDebianPostgres, startMariadb, type TestEngine } from './sql-engines.js';
 
 /** a network that this machine's loopback is in, so that the client's own login can be tried */
@@ -13,7 +22,27 @@ const HOME = '127.0.0.0/28';
 /** Each run makes statements on a real server; these many meet every special character of the alphabet below. */
 const RUNS = { numRuns: 60 };
 
-const special = fc.constantFrom("'", '"', '\\', '`', '$', ';', '--', '/*', '%', '_', '\n', '\r', '\t', '\u001a', '{{', '<%', '😀', '‮', '\u2028');
+const special = fc.constantFrom(
+  "'",
+  '"',
+  '\\',
+  '`',
+  '$',
+  ';',
+  '--',
+  '/*',
+  '%',
+  '_',
+  '\n',
+  '\r',
+  '\t',
+  '\u001a',
+  '{{',
+  '<%',
+  '😀',
+  '‮',
+  '\u2028',
+);
 /** Well-formed text without NUL, which no engine takes: what the API lets through. */
 const text = fc
   .array(fc.oneof(special, fc.string({ unit: 'grapheme', maxLength: 5 })), { maxLength: 12 })
@@ -68,10 +97,14 @@ for (const [engine, start] of [
       const before = await everything();
       const check = async (bad: string): Promise<void> => {
         const names = { ...thing.names, name: bad };
-        for (const act of [sql.ensureDatabase, sql.writeCloudSettings]) {
+        for (const act of [
+          sql.surveyDatabase,
+          sql.ensureDatabase,
+          sql.writeCloudSettings,
+          sql.removeDatabase,
+        ]) {
           await assert.rejects(act({ names, operation }, step), (error) => kindOf(error) === 'InvalidInput');
         }
-        await sql.removeDatabase({ names, operation }, step);
       };
       await fc.assert(fc.asyncProperty(name, check), RUNS);
       assert.deepEqual(await everything(), before);
@@ -79,10 +112,19 @@ for (const [engine, start] of [
 
     /** One column named `value`, as the client's own user. */
     async function ask(password: string, query: string): Promise<string[]> {
-      const login = { host: '127.0.0.1', port: server.port, user: thing.names.name, password, database: thing.names.name };
+      const login = {
+        host: '127.0.0.1',
+        port: server.port,
+        user: thing.names.name,
+        password,
+        database: thing.names.name,
+      };
       if (engine === 'postgres') {
         const db = postgresjs({ ...login, max: 1 });
-        return db.unsafe(query).then((rows) => rows.map((row) => String(row['value']))).finally(() => db.end());
+        return db
+          .unsafe(query)
+          .then((rows) => rows.map((row) => String(row['value'])))
+          .finally(() => db.end());
       }
       const db = await createConnection(login);
       const [rows] = await db.query(query).finally(() => db.end());

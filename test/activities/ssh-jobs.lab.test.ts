@@ -322,10 +322,7 @@ describe('endJobs', () => {
     const others = [testStep({ step: 'build-2', operation: step.operation }), testStep({ step: 'build' })];
     const mine = [1, 2].map((number) => ({ ...step, try: number, signal: testStep().signal }));
     const started = [...mine, ...others].map((each) => {
-      const run = runJob(
-        world.target,
-        testJob(each, keepOutput(), { script: sh`sleep 67.5` }),
-      );
+      const run = runJob(world.target, testJob(each, keepOutput(), { script: sh`sleep 67.5` }));
       return run.catch((error: Error) => error);
     });
     const keys = [...mine, ...others].map((each) => jobKey(each));
@@ -410,8 +407,7 @@ describe('a job on a disk that is full', () => {
     await world.ssh.endJobs(target, { ...step, phase: 'undo', seq: 2 });
     rmSync(join(full, 'ballast'));
     assert.equal(
-      (await runJob(target, testJob({ ...late, seq: 3 }, keepOutput(), { script: sh`true` })))
-        .exitCode,
+      (await runJob(target, testJob({ ...late, seq: 3 }, keepOutput(), { script: sh`true` }))).exitCode,
       0,
     );
   });

@@ -97,7 +97,10 @@ for (const [slot, hostName] of [
       const inspect = `box=$(docker create --env IT=${planted} busybox:latest); docker ps -aq | xargs docker inspect; docker rm "$box" >&2`;
       containers.push((await host.exec(inspect)).stdout);
       const changed = learn('a changed password', canary('changed'));
-      const { body } = await system.call('POST', `/clients/${id}/admin_password`, { password: changed, confirm_password: changed });
+      const { body } = await system.call('POST', `/clients/${id}/admin_password`, {
+        password: changed,
+        confirm_password: changed,
+      });
       assert.equal((await system.ended(operationOf(body))).state, 'succeeded');
       const deleted = await system.call('DELETE', `/clients/${id}`);
       assert.equal((await system.ended(operationOf(deleted.body))).state, 'succeeded');
@@ -119,13 +122,18 @@ for (const [slot, hostName] of [
 
     /** The product itself prints what it should not: into its output, its failure, the hold and the log. */
     async function createThatPrintsItsPassword(): Promise<void> {
-      await ownBaseDirectory(host, baseDir, { SAMPLE_MIGRATE_SECONDS: '"${DB_PASSWORD}${CLOUD_TOKEN}${APP_KEY}"' });
+      await ownBaseDirectory(host, baseDir, {
+        SAMPLE_MIGRATE_SECONDS: '"${DB_PASSWORD}${CLOUD_TOKEN}${APP_KEY}"',
+      });
       const { id, operation } = await system.addClient(serverId);
       const view = await system.until(operation, 'hold', ({ state }) => state === 'holding');
       await learnGenerated();
       const message = view.hold?.error.message ?? '';
       assert.match(message, /SAMPLE_MIGRATE_SECONDS.*\*\*\*/s);
-      assert.match(await readStepOutput(system.database.db, operation, 'migrate'), /SAMPLE_MIGRATE_SECONDS.*\*\*\*/s);
+      assert.match(
+        await readStepOutput(system.database.db, operation, 'migrate'),
+        /SAMPLE_MIGRATE_SECONDS.*\*\*\*/s,
+      );
       await system.call('GET', `/clients/${id}/createlog`);
       await system.call('POST', `/operations/${operation}/rollback`, {});
       const end: OperationView = await system.ended(operation);

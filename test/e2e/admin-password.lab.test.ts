@@ -122,7 +122,8 @@ for (const [slot, hostName] of [
       });
       gate = { step, opened };
       const made = await system.addClient(serverId, fields);
-      const stands = ({ steps }: OperationView) => steps.some(({ key, state }) => key === step && state === 'running');
+      const stands = ({ steps }: OperationView) =>
+        steps.some(({ key, state }) => key === step && state === 'running');
       await system.until(made.operation, 'gate', stands);
       return { ...made, open };
     }
@@ -143,20 +144,31 @@ for (const [slot, hostName] of [
 
     /** Texts of the mails to an address, decoded. */
     function mailsTo(address: string): string[] {
-      return system.mails.filter(({ to }) => to.includes(address)).map(({ text }) => decodeQuotedPrintable(text));
+      return system.mails
+        .filter(({ to }) => to.includes(address))
+        .map(({ text }) => decodeQuotedPrintable(text));
     }
 
     async function assertErased(id: number): Promise<void> {
       const { db } = system.database;
       const [row] = await db.select().from(clients).where(eq(clients.id, id));
       assert.equal(row?.adminPassword, null);
-      const kept = await db.select({ name: secrets.name }).from(secrets).where(eq(secrets.owner, `clients/${id}`));
-      assert.deepEqual(kept.map(({ name }) => name).sort(), ['application_key', 'client_token', 'database_password']);
+      const kept = await db
+        .select({ name: secrets.name })
+        .from(secrets)
+        .where(eq(secrets.owner, `clients/${id}`));
+      assert.deepEqual(kept.map(({ name }) => name).sort(), [
+        'application_key',
+        'client_token',
+        'database_password',
+      ]);
     }
   });
 }
 
 function decodeQuotedPrintable(text: string): string {
-  const bytes = text.replaceAll('=\r\n', '').replaceAll(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const bytes = text
+    .replaceAll('=\r\n', '')
+    .replaceAll(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }

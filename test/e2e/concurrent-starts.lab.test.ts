@@ -48,7 +48,9 @@ describe('starts that meet', { skip: noLab }, () => {
     await assertHealthy({ system, host, id: Number(id), view });
     assert.equal(await runsOn(`client:${id}`), 1);
     const { db } = system.database;
-    assert.deepEqual(await db.select({ n: count() }).from(clients).where(eq(clients.serverId, serverId)), [{ n: 1 }]);
+    assert.deepEqual(await db.select({ n: count() }).from(clients).where(eq(clients.serverId, serverId)), [
+      { n: 1 },
+    ]);
     assert.deepEqual(await db.select({ n: count() }).from(operations), [{ n: 1 }]);
 
     const late = await post();
@@ -64,7 +66,8 @@ describe('starts that meet', { skip: noLab }, () => {
       open = resolve;
     });
     const { id, operation } = await system.addClient(serverId);
-    const stands = ({ steps }: OperationView) => steps.some(({ key, state }) => key === 'check-host' && state === 'running');
+    const stands = ({ steps }: OperationView) =>
+      steps.some(({ key, state }) => key === 'check-host' && state === 'running');
     await system.until(operation, 'gate', stands);
     const { status, body } = await system.call('DELETE', `/clients/${id}`);
     assert.deepEqual([status, body['code']], [409, 'busy'], JSON.stringify(body));
@@ -85,7 +88,10 @@ describe('starts that meet', { skip: noLab }, () => {
       system.call('POST', `/clients/${id}/admin_password`, password),
     ]);
     const [started, ...alsoStarted] = answers.filter(({ status }) => status === 202);
-    assert.ok(started !== undefined && alsoStarted.length === 0, JSON.stringify(answers.map(({ body }) => body)));
+    assert.ok(
+      started !== undefined && alsoStarted.length === 0,
+      JSON.stringify(answers.map(({ body }) => body)),
+    );
     const refused = answers.find(({ status }) => status === 409);
     const { id: winner, kind, href } = referenceOf(started);
     const { state: _, ...told } = referenceOf(refused as Answer) as Reference & { state?: string };
@@ -95,7 +101,9 @@ describe('starts that meet', { skip: noLab }, () => {
   });
 
   async function runsOn(workflowId: string): Promise<number> {
-    return (await system.client.workflow.count(`WorkflowId = '${workflowId}' and TaskQueue = '${system.taskQueue}'`)).count;
+    return (
+      await system.client.workflow.count(`WorkflowId = '${workflowId}' and TaskQueue = '${system.taskQueue}'`)
+    ).count;
   }
 });
 

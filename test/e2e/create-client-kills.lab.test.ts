@@ -24,7 +24,10 @@ for (const { hostName, firstSlot, kills } of [
   { hostName: 'maria', firstSlot: 20, kills: [DURING, AFTER] },
   { hostName: 'pg', firstSlot: 24, kills: [DURING] },
 ] as const) {
-  describe(`create client on ${hostName} ends with one healthy client when a step`, { skip: noLab, concurrency: LANES }, () => {
+  describe(`create client on ${hostName} ends with one healthy client when a step`, {
+    skip: noLab,
+    concurrency: LANES,
+  }, () => {
     const host = noLab === false ? sharedHost(hostName) : (undefined as never);
     const free: Lane[] = [];
     let lanes: Lane[] = [];
@@ -68,7 +71,9 @@ for (const { hostName, firstSlot, kills } of [
 
     async function survive({ system, worker, serverId }: Lane, step: string, fault: Fault): Promise<void> {
       const deaths = worker.deaths();
-      const { id, operation } = await system.addClient(serverId, { subdomain: subdomainFor({ step, fault }) });
+      const { id, operation } = await system.addClient(serverId, {
+        subdomain: subdomainFor({ step, fault }),
+      });
       const view = await system.ended(operation);
       assert.equal(worker.deaths(), deaths + 1, 'the worker did not die as planned');
       await assertHealthy({ system, host, id, view });

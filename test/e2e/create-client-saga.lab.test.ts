@@ -56,17 +56,25 @@ for (const [slot, hostName] of [
       const plan = await planReader(system.database.db)(step.subject);
       if (plan?.step !== step.step || step.phase !== 'do' || step.attempt > 1 || step.try > 1) return;
       const { fault } = plan;
-      if (point === 'before' && fault === 'fails before its effect') throw failure('CommandFailed', 'injected before');
-      if (point === 'after' && fault === 'fails after its effect') throw failure('CommandFailed', 'injected after');
+      if (point === 'before' && fault === 'fails before its effect')
+        throw failure('CommandFailed', 'injected before');
+      if (point === 'after' && fault === 'fails after its effect')
+        throw failure('CommandFailed', 'injected after');
       if (point === 'after' && fault === 'loses its answer') throw failure('Unavailable', 'injected loss');
-      if (point === 'before' && fault === 'is cancelled') await system.client.workflow.getHandle(step.subject).cancel();
+      if (point === 'before' && fault === 'is cancelled')
+        await system.client.workflow.getHandle(step.subject).cancel();
     }
 
     async function check(plan: Plan): Promise<void> {
-      const { id, operation } = await system.addClient(serverId, { subdomain: subdomainFor(plan) }, 'on_failure=rollback');
+      const { id, operation } = await system.addClient(
+        serverId,
+        { subdomain: subdomainFor(plan) },
+        'on_failure=rollback',
+      );
       const view = await system.ended(operation);
       const checked = { system, host, id, view };
-      if (isUndone(plan)) return assertGone(checked, plan.fault === 'is cancelled' ? 'cancelled' : 'rolled_back');
+      if (isUndone(plan))
+        return assertGone(checked, plan.fault === 'is cancelled' ? 'cancelled' : 'rolled_back');
       await assertHealthy(checked);
       await removeClient(system, host, id);
     }

@@ -58,7 +58,9 @@ for (const [slot, name] of [
       assert.deepEqual(told.slice(0, 2), [view.title, 'Take a port and a network …']);
       assert.match(told.at(-1) ?? '', /: succeeded$/);
 
-      const mail = system.mails.find(({ text }) => text.includes('Correct-horse-9') || text.includes('base64'));
+      const mail = system.mails.find(
+        ({ text }) => text.includes('Correct-horse-9') || text.includes('base64'),
+      );
       assert.deepEqual(mail?.to, ['chief@example.test']);
       await removeClient(system, host, id);
       assert.equal((await system.call('GET', `/clients/${id}`)).status, 404);

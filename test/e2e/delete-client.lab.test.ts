@@ -33,9 +33,14 @@ for (const [slot, hostName] of [
       system = await openSystem({ slot, limits: { forwardRetryMs: 3_600_000 }, inject: failAsNamed });
       serverId = await system.addServer(host);
       shorter = (await createHealthy()).id;
-      await system.database.db.execute(`alter table clients alter column id restart with ${shorter * 10 + 1}`);
+      await system.database.db.execute(
+        `alter table clients alter column id restart with ${shorter * 10 + 1}`,
+      );
       const { id } = await createHealthy();
-      longer = { id, watch: watchNeighbour({ address: host.address, hostname: await hostnameOf(system, id) }) };
+      longer = {
+        id,
+        watch: watchNeighbour({ address: host.address, hostname: await hostnameOf(system, id) }),
+      };
     });
     after(async () => {
       await longer?.watch.stop();
@@ -46,7 +51,10 @@ for (const [slot, hostName] of [
 
     async function failAsNamed(point: 'before' | 'after', { step, subject }: StepContext): Promise<void> {
       if (point !== 'after' || step !== 'migrate') return;
-      const [row] = await system.database.db.select().from(clients).where(eq(clients.id, Number(subject.slice(7))));
+      const [row] = await system.database.db
+        .select()
+        .from(clients)
+        .where(eq(clients.id, Number(subject.slice(7))));
       if (row?.city === 'Failing') throw failure('CommandFailed', 'injected failure');
     }
 
@@ -54,24 +62,41 @@ for (const [slot, hostName] of [
       const { id, subdomain } = await createHealthy();
       const body = `a note with "quotes", ünïcode\n and -- ' lines`;
       const hostname = await hostnameOf(system, id);
-      await host.exec(`curl -fsS -H 'Host: ${hostname}' --data-binary @- http://127.0.0.1/notes`, { input: body });
+      await host.exec(`curl -fsS -H 'Host: ${hostname}' --data-binary @- http://127.0.0.1/notes`, {
+        input: body,
+      });
       await endDelete(await system.call('DELETE', `/clients/${id}`));
       assert.deepEqual(traces(await census(host), `client${id}`), []);
       assert.notEqual((await getPage({ address: host.address, hostname })).status, 200);
 
       const { body: page } = await system.call('GET', `/backups?client_id=${id}`);
-      const [backup, ...others] = page['data'] as unknown as { path: string; size_bytes: number; kind: string; version_tag: string }[];
+      const [backup, ...others] = page['data'] as unknown as {
+        path: string;
+        size_bytes: number;
+        kind: string;
+        version_tag: string;
+      }[];
       assert.deepEqual([others, backup?.kind, backup?.version_tag], [[], 'delete', '1.3-master']);
       const path = backup?.path ?? '';
       const size = (await host.exec(`du -sb ${path} | cut -f1`)).stdout.trim();
       assert.equal(backup?.size_bytes, Number(size));
       const files = (await host.exec(`tar -tzf ${path}/files.tar.gz`)).stdout.split('\n');
-      for (const file of ['./.env', './public/uploads/started.txt', './php/add_vars.ini']) assert.ok(files.includes(file), file);
-      assert.deepEqual(await restored(path, `scratch${id}`, 'select body from notes'), body.split('\n').map((line) => [line]));
+      for (const file of ['./.env', './public/uploads/started.txt', './php/add_vars.ini'])
+        assert.ok(files.includes(file), file);
+      assert.deepEqual(
+        await restored(path, `scratch${id}`, 'select body from notes'),
+        body.split('\n').map((line) => [line]),
+      );
       assert.equal((await host.exec(`stat -c %a ${path}`)).stdout.trim(), '700');
 
       const { db } = system.database;
-      assert.deepEqual(await db.select().from(secrets).where(eq(secrets.owner, `clients/${id}`)), []);
+      assert.deepEqual(
+        await db
+          .select()
+          .from(secrets)
+          .where(eq(secrets.owner, `clients/${id}`)),
+        [],
+      );
       assert.equal((await system.call('GET', `/clients/${id}`)).status, 404);
       // its name is free again
       const { id: next, operation } = await system.addClient(serverId, { subdomain });
@@ -137,7 +162,10 @@ for (const [slot, hostName] of [
         host.sqlEngine === 'mariadb'
           ? `mariadb -e 'create database ${scratch}'; gunzip -c ${path}/database.sql.gz | mariadb ${scratch}`
           : `cd /; ${as} createdb -h /run/postgresql ${scratch}; ${as} pg_restore -h /run/postgresql --no-owner --no-privileges -d ${scratch} < ${path}/database.dump`;
-      const drop = host.sqlEngine === 'mariadb' ? `mariadb -e 'drop database ${scratch}'` : `cd /; ${as} dropdb -h /run/postgresql ${scratch}`;
+      const drop =
+        host.sqlEngine === 'mariadb'
+          ? `mariadb -e 'drop database ${scratch}'`
+          : `cd /; ${as} dropdb -h /run/postgresql ${scratch}`;
       await host.exec(`set -e; ${script}`);
       try {
         return await readClientDatabase(host, 0, query, scratch);
@@ -155,10 +183,19 @@ describe('deleting a client while docker is down', { skip: noLab }, () => {
   before(async () => {
     const { sshKeyFile } = sharedLab();
     const log = (): void => undefined;
-    const images = [await buildSampleImage({ version: '1.3-master', cacheDir: join(toolsDir, 'sample-product'), log })];
+    const images = [
+      await buildSampleImage({ version: '1.3-master', cacheDir: join(toolsDir, 'sample-product'), log }),
+    ];
     const authorizedKey = await readFile(`${sshKeyFile}.pub`, 'utf8');
     // a host of its own: others need their docker
-    host = await startLabHost({ name: `down${process.pid}`, sql: 'mariadb', compose: 'v2', authorizedKey, log, images });
+    host = await startLabHost({
+      name: `down${process.pid}`,
+      sql: 'mariadb',
+      compose: 'v2',
+      authorizedKey,
+      log,
+      images,
+    });
     await deliverProduct(host);
     system = await openSystem({ slot: 39, retryWindowMs: 1_000, limits: { forwardRetryMs: 3_600_000 } });
   });
@@ -173,7 +210,11 @@ describe('deleting a client while docker is down', { skip: noLab }, () => {
     await assertHealthy({ system, host, id, view: await system.ended(operation) });
     await host.exec('lab-service kill docker');
     const deleting = operationOf(await system.call('DELETE', `/clients/${id}`));
-    const held = await system.until(deleting, 'hold', ({ state, endedAt }) => state === 'holding' || endedAt !== null);
+    const held = await system.until(
+      deleting,
+      'hold',
+      ({ state, endedAt }) => state === 'holding' || endedAt !== null,
+    );
     assert.deepEqual([held.hold?.until, held.hold?.actions], [null, ['retry', 'skip']], JSON.stringify(held));
     assert.match(held.hold?.error.message ?? '', /docker/i);
     for (const verb of ['rollback', 'cancel']) {

@@ -57,7 +57,9 @@ for (const [slot, hostName] of [
       const { room } = fullBefore;
       fullBefore = undefined;
       // shrunk to what is in it: a full disk without filling the machine's memory
-      await host.exec(`used=$(df -P -B1 ${baseDir} | awk 'NR == 2 { print $3 + ${room} }'); mount -o "remount,size=$used" ${baseDir}`);
+      await host.exec(
+        `used=$(df -P -B1 ${baseDir} | awk 'NR == 2 { print $3 + ${room} }'); mount -o "remount,size=$used" ${baseDir}`,
+      );
     }
 
     async function freeDisk(): Promise<void> {
@@ -79,7 +81,9 @@ for (const [slot, hostName] of [
           deadlineMs: 10_000,
           probe: async () => {
             const { body: log } = await system.call('GET', `/clients/${id}/createlog`);
-            return /waiting for a person until .*no space left/i.test(JSON.stringify(log['log'])) || undefined;
+            return (
+              /waiting for a person until .*no space left/i.test(JSON.stringify(log['log'])) || undefined
+            );
           },
         });
 
@@ -92,7 +96,12 @@ for (const [slot, hostName] of [
         const view = await system.ended(operation);
         await assertHealthy({ system, host, id, view });
         assert.deepEqual(
-          view.decisions.map(({ action, accepted, ignored, note, actor }) => [action, accepted, ignored ?? note, actor]),
+          view.decisions.map(({ action, accepted, ignored, note, actor }) => [
+            action,
+            accepted,
+            ignored ?? note,
+            actor,
+          ]),
           [
             ['retry', false, 'the payload is not an object', 'unknown'],
             ['retry', false, '"note" is not a short text', 'unknown'],
@@ -104,7 +113,16 @@ for (const [slot, hostName] of [
 
       it(`${name}: rolled back while the disk is still full, nothing is left`, async () => {
         const { id, operation } = await createOnFullDisk({ step, room });
-        await run(temporal, ['workflow', 'signal', '--address', system.temporalAddress, '--workflow-id', `client:${id}`, '--name', 'rollback']);
+        await run(temporal, [
+          'workflow',
+          'signal',
+          '--address',
+          system.temporalAddress,
+          '--workflow-id',
+          `client:${id}`,
+          '--name',
+          'rollback',
+        ]);
         const view = await system.ended(operation);
         assert.equal(view.state, 'rolled_back', JSON.stringify(view));
         assert.deepEqual(view.leftovers, []);
@@ -114,10 +132,16 @@ for (const [slot, hostName] of [
       });
     }
 
-    async function createOnFullDisk(full: Case): Promise<{ id: number; operation: string; held: OperationView }> {
+    async function createOnFullDisk(
+      full: Case,
+    ): Promise<{ id: number; operation: string; held: OperationView }> {
       fullBefore = full;
       const made = await system.addClient(serverId);
-      const held = await system.until(made.operation, 'hold', ({ state, endedAt }) => state === 'holding' || endedAt !== null);
+      const held = await system.until(
+        made.operation,
+        'hold',
+        ({ state, endedAt }) => state === 'holding' || endedAt !== null,
+      );
       assert.equal(held.hold?.step, full.step);
       return { ...made, held };
     }

@@ -21,8 +21,29 @@ const STRICT = [
 ];
 const SERVER_LINES = ['name', 'sql_password'];
 const SERVER_STRICT = [
-  ...['id', 'host', 'domain', 'sql_user', 'active', 'ssh_port', 'ssh_user', 'ssh_host_key', 'sql_engine', 'sql_port'],
-  ...['sql_host', 'base_dir', 'vhost_dir', 'client_pool', 'port_range', 'stage', 'publisher', 'product', 'tls'],
+  ...[
+    'id',
+    'host',
+    'domain',
+    'sql_user',
+    'active',
+    'ssh_port',
+    'ssh_user',
+    'ssh_host_key',
+    'sql_engine',
+    'sql_port',
+  ],
+  ...[
+    'sql_host',
+    'base_dir',
+    'vhost_dir',
+    'client_pool',
+    'port_range',
+    'stage',
+    'publisher',
+    'product',
+    'tls',
+  ],
   ...['tls_cert', 'tls_key'],
 ];
 
@@ -53,7 +74,8 @@ for (const [slot, hostName] of [
           ...texts.map((name) => [name, 'text'] as const),
         ]) {
           for (const [what, value] of Object.entries({ ...HOSTILE_LINES, ...HOSTILE_TEXTS })) {
-            const welcome = kind === 'text' ? isText(what) : kind === 'line' && what in HOSTILE_LINES && fits(field, value);
+            const welcome =
+              kind === 'text' ? isText(what) : kind === 'line' && what in HOSTILE_LINES && fits(field, value);
             const [form, json] = await postWith(path, field, value);
             assertJudged(json, { field, what, welcome });
             // a form cannot hold one: it arrives as a replacement character
@@ -103,16 +125,25 @@ for (const [slot, hostName] of [
         assert.deepEqual(answered, shown);
         assert.deepEqual(await hexColumn(id, 'select name from laboratories'), [fields.name]);
         const { admin_f, admin_i, admin_o, email } = fields;
-        for (const [column, value] of Object.entries({ surname: admin_f, name: admin_i, patronymic: admin_o, email })) {
+        for (const [column, value] of Object.entries({
+          surname: admin_f,
+          name: admin_i,
+          patronymic: admin_o,
+          email,
+        })) {
           assert.deepEqual(await hexColumn(id, `select ${column} from users`), [value], column);
         }
         for (const name of ['config', 'license'] as const) {
-          assert.deepEqual(await hexColumn(id, `select value from cloud_settings where name = '${name}'`), [fields[name]]);
+          assert.deepEqual(await hexColumn(id, `select value from cloud_settings where name = '${name}'`), [
+            fields[name],
+          ]);
         }
         const [[hash = ''] = []] = await readClientDatabase(host, id, 'select password from users');
         assert.equal(await verifiesPassword(password, hash), true);
 
-        const env = JSON.parse((await host.exec(`docker exec $(docker ps -qf name=client${id}) artisan env:show`)).stdout) as Record<string, string>;
+        const env = JSON.parse(
+          (await host.exec(`docker exec $(docker ps -qf name=client${id}) artisan env:show`)).stdout,
+        ) as Record<string, string>;
         assert.equal(env['APP_NAME'], fields.name);
         assert.match(env['APP_KEY'] ?? '', /^base64:[A-Za-z0-9+/]{43}=$/);
         const page = await getPage({ address: host.address, hostname: await hostnameOf(system, id) });
@@ -128,15 +159,23 @@ for (const [slot, hostName] of [
     }
 
     /** As a form and as JSON; a field that every create needs is left out, so that nothing begins. */
-    async function postWith(path: '/clients/' | '/servers/', field: string, value: string): Promise<[Answer, Answer]> {
-      const given: Record<string, string> = path === '/clients/' ? clientFields(serverId) : serverFields(host, slot);
+    async function postWith(
+      path: '/clients/' | '/servers/',
+      field: string,
+      value: string,
+    ): Promise<[Answer, Answer]> {
+      const given: Record<string, string> =
+        path === '/clients/' ? clientFields(serverId) : serverFields(host, slot);
       const leftOut = leftOutFor(path, field);
       delete given[leftOut];
       const body = { ...given, [field]: value };
       return [await system.call('POST', path, body), await system.callJson('POST', path, body)];
     }
 
-    function assertJudged({ status, headers, body }: Answer, judged: { field: string; what: string; welcome: boolean }): void {
+    function assertJudged(
+      { status, headers, body }: Answer,
+      judged: { field: string; what: string; welcome: boolean },
+    ): void {
       const { field, what, welcome } = judged;
       const where = `${what} in ${field}: ${status} ${JSON.stringify(body).slice(0, 500)}`;
       assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/, where);
@@ -151,21 +190,36 @@ for (const [slot, hostName] of [
     /** A text column's values, whatever stands in them. */
     async function hexColumn(id: number, query: string): Promise<string[]> {
       const [, column, rest] = /^select (\w+) (.*)$/.exec(query) ?? [];
-      const hex = host.sqlEngine === 'mariadb' ? `hex(${column})` : `encode(convert_to(${column}, 'UTF8'), 'hex')`;
+      const hex =
+        host.sqlEngine === 'mariadb' ? `hex(${column})` : `encode(convert_to(${column}, 'UTF8'), 'hex')`;
       const rows = await readClientDatabase(host, id, `select ${hex} ${rest}`);
       return rows.map(([value = '']) => Buffer.from(value, 'hex').toString('utf8'));
     }
 
     async function rowCounts(): Promise<unknown[]> {
       const { db } = system.database;
-      return Promise.all([clients, servers, operations].map((table) => db.select({ n: count() }).from(table)));
+      return Promise.all(
+        [clients, servers, operations].map((table) => db.select({ n: count() }).from(table)),
+      );
     }
 
     /** Where a value was run: on the host, in the client's container, here. */
     async function traps(id?: number): Promise<string[]> {
-      const inside = id === undefined ? '' : `docker exec $(docker ps -qf name=client${id}) find / -xdev -name '${TRAP}*';`;
-      const { stdout } = await host.exec(`find / -xdev -name '${TRAP}*' 2>/dev/null; ${inside}`, { check: false });
-      const here = await Promise.all([`/tmp/${TRAP}`, `${process.cwd()}/${TRAP}`].map((path) => access(path).then(() => path, () => '')));
+      const inside =
+        id === undefined
+          ? ''
+          : `docker exec $(docker ps -qf name=client${id}) find / -xdev -name '${TRAP}*';`;
+      const { stdout } = await host.exec(`find / -xdev -name '${TRAP}*' 2>/dev/null; ${inside}`, {
+        check: false,
+      });
+      const here = await Promise.all(
+        [`/tmp/${TRAP}`, `${process.cwd()}/${TRAP}`].map((path) =>
+          access(path).then(
+            () => path,
+            () => '',
+          ),
+        ),
+      );
       return [...stdout.split('\n'), ...here].filter((path) => path !== '');
     }
   });

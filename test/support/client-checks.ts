@@ -13,7 +13,10 @@ export interface Checked {
 }
 
 /** Nothing on the host bears the client's name, and its row says that it failed. */
-export async function assertGone({ system, host, id, view }: Checked, state: OperationView['state']): Promise<void> {
+export async function assertGone(
+  { system, host, id, view }: Checked,
+  state: OperationView['state'],
+): Promise<void> {
   assert.equal(view.state, state, JSON.stringify(view));
   assert.deepEqual(view.leftovers, []);
   assert.deepEqual(traces(await census(host), `client${id}`), []);

@@ -7,6 +7,8 @@ import type { System } from './system.js';
 export interface KillableWorker {
   /** how often it has died so far */
   deaths(): number;
+  /** of the process that runs now */
+  pid(): number;
   kill(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
   stop(): Promise<void>;
 }
@@ -43,6 +45,7 @@ export async function startKillableWorker(system: System): Promise<KillableWorke
 
   return {
     deaths: () => deaths,
+    pid: () => child.pid ?? 0,
     kill: (signal) => void child.kill(signal),
     async stop() {
       stopped = true;

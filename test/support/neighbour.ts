@@ -1,13 +1,26 @@
 import { get } from 'node:http';
 
 /** One page through nginx on a host, by the client's own name. `fetch` would replace the Host header. */
-export function getPage({ address, hostname, path = '/' }: { address: string; hostname: string; path?: string }) {
+export function getPage({
+  address,
+  hostname,
+  path = '/',
+}: {
+  address: string;
+  hostname: string;
+  path?: string;
+}) {
   return new Promise<{ status: number; text: string }>((resolve, reject) => {
-    const request = get({ host: address, path, headers: { host: hostname }, timeout: 5_000, agent: false }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
-    });
+    const request = get(
+      { host: address, path, headers: { host: hostname }, timeout: 5_000, agent: false },
+      (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answer.on('end', () =>
+          resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+        );
+      },
+    );
     request.on('timeout', () => request.destroy(new Error('no answer in 5 s')));
     request.on('error', reject);
   });
@@ -29,7 +42,8 @@ export function watchNeighbour(place: { address: string; hostname: string }): Wa
     while (!stopped) {
       asked += 1;
       const found = await getPage(place).catch((error: Error) => ({ status: 0, text: error.message }));
-      if (found.status !== 200) bad.push(`${new Date().toISOString()} ${found.status} ${found.text.slice(0, 80)}`);
+      if (found.status !== 200)
+        bad.push(`${new Date().toISOString()} ${found.status} ${found.text.slice(0, 80)}`);
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
   })();

@@ -32,7 +32,9 @@ function formsOf(value: string): [string, string][] {
   const uri = encodeURIComponent(value);
   // within a longer text, base64 has one of three spellings; its ends depend on the neighbours
   const base64 = [0, 1, 2].map((before): [string, string] => {
-    const text = Buffer.concat([Buffer.alloc(before), Buffer.from(value)]).toString('base64').replace(/=+$/, '');
+    const text = Buffer.concat([Buffer.alloc(before), Buffer.from(value)])
+      .toString('base64')
+      .replace(/=+$/, '');
     const ragged = (Buffer.byteLength(value) + before) % 3 === 0 ? 0 : 1;
     return [`base64 (${before})`, text.slice(before === 0 ? 0 : before + 1, text.length - ragged)];
   });
@@ -40,7 +42,10 @@ function formsOf(value: string): [string, string][] {
     ['plain text', value],
     ['JSON', JSON.stringify(value).slice(1, -1)],
     ...base64,
-    ...base64.map(([name, text]): [string, string] => [`${name}, URL-safe`, text.replaceAll('+', '-').replaceAll('/', '_')]),
+    ...base64.map(([name, text]): [string, string] => [
+      `${name}, URL-safe`,
+      text.replaceAll('+', '-').replaceAll('/', '_'),
+    ]),
     ['URL', uri],
     ['form', uri.replaceAll('%20', '+')],
     ['hex', Buffer.from(value).toString('hex')],
@@ -59,7 +64,9 @@ function textsIn(value: unknown): string[] {
 /** Histories of all runs of the system's own workflows, one text per value. */
 export async function readHistories(system: System): Promise<string[]> {
   const texts: string[] = [];
-  for await (const { workflowId, runId } of system.client.workflow.list({ query: `TaskQueue = '${system.taskQueue}'` })) {
+  for await (const { workflowId, runId } of system.client.workflow.list({
+    query: `TaskQueue = '${system.taskQueue}'`,
+  })) {
     const history = await system.client.workflow.getHandle(workflowId, runId).fetchHistory();
     texts.push(...textsIn(history));
   }
@@ -72,7 +79,9 @@ export async function readTables(db: Db): Promise<string[]> {
     select format('%I.%I', table_schema, table_name) as name from information_schema.tables
     where table_schema not in ('pg_catalog', 'information_schema') and table_type = 'BASE TABLE'`);
   const rows = await Promise.all(
-    tables.map(({ name }) => db.execute(sql.raw(`select to_jsonb(t) - 'ciphertext' as row from ${String(name)} t`))),
+    tables.map(({ name }) =>
+      db.execute(sql.raw(`select to_jsonb(t) - 'ciphertext' as row from ${String(name)} t`)),
+    ),
   );
   return rows.flatMap((of) => of.flatMap(({ row }) => textsIn(row)));
 }

@@ -49,14 +49,28 @@ export interface System extends Services {
   mails: CaughtMail[];
   mailUrl: string;
   log: string[];
-  call(method: string, path: string, fields?: Record<string, string>, headers?: Record<string, string>): Promise<Answer>;
+  call(
+    method: string,
+    path: string,
+    fields?: Record<string, string>,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   callJson(method: string, path: string, body: unknown): Promise<Answer>;
   /** registers a lab host as a server; answers its id */
   addServer(host: LabHost, fields?: Record<string, string>): Promise<number>;
   /** creates a client by form-data; answers its id and operation */
-  addClient(serverId: number, fields?: Record<string, string>, query?: string): Promise<{ id: number; operation: string }>;
+  addClient(
+    serverId: number,
+    fields?: Record<string, string>,
+    query?: string,
+  ): Promise<{ id: number; operation: string }>;
   operation(id: string): Promise<OperationView>;
-  until(id: string, what: string, test: (view: OperationView) => boolean, deadlineMs?: number): Promise<OperationView>;
+  until(
+    id: string,
+    what: string,
+    test: (view: OperationView) => boolean,
+    deadlineMs?: number,
+  ): Promise<OperationView>;
   ended(id: string): Promise<OperationView>;
 }
 
@@ -109,7 +123,12 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     };
   }
 
-  const temporal = createTemporal({ address: services.temporalAddress, namespace: 'default', taskQueue, tls: false });
+  const temporal = createTemporal({
+    address: services.temporalAddress,
+    namespace: 'default',
+    taskQueue,
+    tls: false,
+  });
   await ensureFirstAdmin({ db, ...ADMIN, dataDir: tmpdir() });
   const { hono } = createApp({
     settings: {
@@ -129,7 +148,10 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     sshPublicKey: () => Promise.resolve(publicKeyLine(labPrivateKey())),
   });
 
-  async function send(path: string, init: RequestInit & { headers: Record<string, string> }): Promise<Answer> {
+  async function send(
+    path: string,
+    init: RequestInit & { headers: Record<string, string> },
+  ): Promise<Answer> {
     const authorization = `Basic ${Buffer.from(`${ADMIN.login}:${ADMIN.password}`).toString('base64')}`;
     const response = await hono.request(path, { ...init, headers: { authorization, ...init.headers } });
     const { status, headers } = response;
@@ -151,12 +173,18 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     callJson: (method, path, body) =>
       send(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     async addServer(host, fields = {}) {
-      const { status, body } = await system.call('POST', '/servers/', { ...serverFields(host, slot), ...fields });
+      const { status, body } = await system.call('POST', '/servers/', {
+        ...serverFields(host, slot),
+        ...fields,
+      });
       if (status >= 300) throw new Error(`POST /servers/: ${status} ${JSON.stringify(body)}`);
       return Number(body['id']);
     },
     async addClient(serverId, fields = {}, query = '') {
-      const { status, body } = await system.call('POST', `/clients/?${query}`, { ...clientFields(serverId), ...fields });
+      const { status, body } = await system.call('POST', `/clients/?${query}`, {
+        ...clientFields(serverId),
+        ...fields,
+      });
       if (status !== 202) throw new Error(`POST /clients/: ${status} ${JSON.stringify(body)}`);
       const operation = body['operation'] as unknown as { id: string };
       return { id: Number(body['id']), operation: operation.id };

@@ -19,13 +19,6 @@ const CANARY = 'Zq7Lw2Xv9Rt4Kp8Ms3Nd6Hb5Jc1Gf0Ty';
 const WORKFLOWS = new URL('../support/core-workflows.ts', import.meta.url).pathname;
 const taskQueue = 'core';
 
-/** as the logger would write it */
-function asLogged(fields: object): string {
-  return JSON.stringify(fields, (_key, value: unknown) =>
-    value instanceof Error ? pino.stdSerializers.err(value) : value,
-  );
-}
-
 type Make = (step: StepContext) => Promise<void> | void;
 
 describe('the interceptor around steps', { concurrency: 8 }, () => {
@@ -58,7 +51,7 @@ describe('the interceptor around steps', { concurrency: 8 }, () => {
         scripted: (params) => edits.get((params as { subject: string }).subject)?.() ?? allowed(params),
       },
       activities,
-      log: { warn: (fields, message) => void logged.push(asLogged({ ...fields, message })) },
+      log: { warn: (fields, message) => void logged.push(JSON.stringify({ ...fields, message })) },
     });
     const done = worker.run();
     stop = async () => {

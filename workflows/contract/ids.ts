@@ -1,9 +1,6 @@
 /** Subject ids are workflow ids, so Temporal itself keeps at most one operation per subject. */
 export type SubjectKind = 'client' | 'server' | 'app' | 'environment' | 'database' | 'middleware' | 'fleet';
 
-/** Temporal allows 1000, visibility keywords 255; the rest is room for prefixes such as `plan:`. */
-export const SUBJECT_LIMIT = 200;
-
 export function subjectId(kind: SubjectKind, id: string | number): string {
   return `${kind}:${id}`;
 }

@@ -53,7 +53,7 @@ export function createSteps(run: Run): Steps {
       try {
         run.results.set(key, await attempt(run, key, options));
       } catch (thrown) {
-        await failed(key, options as StepOptions<unknown>, thrown);
+        await failed(key, options, thrown);
       }
     }
     return run.results.get(key) as Result;
