@@ -15,22 +15,26 @@ export interface SecretKeys {
 
 /**
  * `SECRET_KEY`: one passphrase, or `id:passphrase,id:passphrase` where the first encrypts and the others still
- * decrypt (rotation). Keys are SHA-256 of the passphrase.
+ * decrypt (rotation; then without commas inside). Keys are SHA-256 of the passphrase. Throws on empty or double ones.
  */
 export function parseSecretKeys(text: string): SecretKeys {
-  const entries = text.split(',').map((part): [string, Buffer] => {
-    const colon = part.indexOf(':');
-    const id = colon > 0 ? part.slice(0, colon).trim() : 'k1';
-    return [
-      id,
-      createHash('sha256')
-        .update(colon > 0 ? part.slice(colon + 1) : part)
-        .digest(),
-    ];
-  });
-  const first = entries[0];
-  if (first === undefined || text === '') throw new Error('SECRET_KEY is empty');
-  return { current: first[0], keys: new Map(entries) };
+  const entries = text.includes(':') ? text.split(',').map(parseKey) : [keyOf('k1', text)];
+  const keys = new Map(entries);
+  const [first] = entries;
+  if (first === undefined || keys.size < entries.length) throw new Error('SECRET_KEY names a key twice');
+  return { current: first[0], keys };
+}
+
+function parseKey(entry: string): [string, Buffer] {
+  const [, id, passphrase] = /^\s*([\w-]{1,32}):([\s\S]*)$/.exec(entry) ?? [];
+  if (id === undefined || passphrase === undefined)
+    throw new Error('SECRET_KEY must be id:passphrase,id:passphrase');
+  return keyOf(id, passphrase);
+}
+
+function keyOf(id: string, passphrase: string): [string, Buffer] {
+  if (/^[\s,]*$/.test(passphrase)) throw new Error(`SECRET_KEY: the passphrase of "${id}" is empty`);
+  return [id, createHash('sha256').update(passphrase).digest()];
 }
 
 export interface SecretPlace {

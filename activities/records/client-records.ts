@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
 import { backups, clients, operationUndos, servers } from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
@@ -34,7 +34,7 @@ export function createClientRecords(options: ClientRecordsOptions) {
 
     /** Undo of `reserveClient`: the row stays as `failed`; addresses stay taken while something of it is left. */
     releaseClient: ({ clientId }: { clientId: number }, step: StepContext): Promise<void> =>
-      db.transaction((tx) => release(tx, secrets, clientId, step.operation)),
+      db.transaction((tx) => release(tx, secrets, clientId, step)),
 
     async activateClient({ clientId }: { clientId: number }, _step: StepContext): Promise<void> {
       const now = new Date();
@@ -176,11 +176,22 @@ async function reserve(
   return { names, passwordGiven: row.adminPasswordGiven };
 }
 
-async function release(tx: Tx, secrets: Secrets, clientId: number, operation: string): Promise<void> {
+async function release(
+  tx: Tx,
+  secrets: Secrets,
+  clientId: number,
+  { operation, step }: StepContext,
+): Promise<void> {
   const [leftover] = await tx
     .select({ id: operationUndos.id })
     .from(operationUndos)
-    .where(and(eq(operationUndos.operationId, operation), inArray(operationUndos.state, ['failed'])))
+    .where(
+      and(
+        eq(operationUndos.operationId, operation),
+        inArray(operationUndos.state, ['registered', 'failed']),
+        ne(operationUndos.step, step),
+      ),
+    )
     .limit(1);
   const freed = leftover === undefined ? { port: null, subnetIndex: null, names: null } : {};
   await tx

@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNull, ne, notInArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNull, ne, lt, notInArray, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
 import { operationSteps, operations, operationUndos } from '../../db/schema/index.js';
 import { failure } from '../../workflows/contract/failures.js';
@@ -119,6 +119,7 @@ async function writeRecord(tx: Tx, record: OperationRecord): Promise<void> {
   const [row] = await tx
     .update(operations)
     .set({
+      lastRecord: record.number,
       state: record.state,
       hold: record.hold,
       failedStep: record.failedStep,
@@ -129,7 +130,13 @@ async function writeRecord(tx: Tx, record: OperationRecord): Promise<void> {
       error: record.error,
       ...(ended ? { endedAt: new Date() } : {}),
     })
-    .where(and(eq(operations.id, record.operation), notInArray(operations.state, [...END_STATES])))
+    .where(
+      and(
+        eq(operations.id, record.operation),
+        notInArray(operations.state, [...END_STATES]),
+        lt(operations.lastRecord, record.number),
+      ),
+    )
     .returning({ id: operations.id, state: operations.state, lastEvent: operations.lastEvent });
   if (row === undefined) return;
   for (const { key, state } of record.steps) {

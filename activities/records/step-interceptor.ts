@@ -61,7 +61,7 @@ interface Execution {
 async function executeStep({ options, context, input, next }: Execution): Promise<unknown> {
   const ref = input.args[1];
   if (!isStepRef(ref)) return next(input);
-  const { step, stop, said, overdue } = stepContext(context, ref);
+  const { step, stop, said, overdue, late } = stepContext(context, ref);
   const attempt: Attempt = { ref, attempt: step.attempt };
   try {
     await beforeEffects(() => options.records.begin(attempt));
@@ -73,7 +73,7 @@ async function executeStep({ options, context, input, next }: Execution): Promis
     await beforeEffects(() => options.records.succeed(attempt, shown));
     return result;
   } catch (thrown) {
-    throw await failed({ options, context, attempt, thrown });
+    throw await failed({ options, context, attempt, thrown: late() ?? thrown });
   } finally {
     stop();
   }
@@ -179,7 +179,7 @@ function framesOf({ stack = '' }: Error): string {
 
 function stepContext(context: Context, ref: StepRef) {
   const deadline = new AbortController();
-  const { timer: deadlineTimer, overdue } = endInTime(context, deadline);
+  const { timers, overdue } = endInTime(context, deadline);
   let details: unknown = context.info.heartbeatDetails;
   let summary: string | null = null;
   const beat = () => context.heartbeat(details);
@@ -201,24 +201,30 @@ function stepContext(context: Context, ref: StepRef) {
   };
   const stop = () => {
     clearInterval(timer);
-    clearTimeout(deadlineTimer);
+    for (const timer of timers) clearTimeout(timer);
   };
-  return { step, stop, said: () => summary, overdue };
+  const late = () => (deadline.signal.aborted ? (deadline.signal.reason as Error) : undefined);
+  return { step, stop, said: () => summary, overdue, late };
 }
 
-/** An attempt that the server timed out would be retried for ever, unseen: it ends itself just before, as `Unavailable`. */
+/**
+ * An attempt that the server timed out would be retried for ever, unseen: it is aborted just before, and fails as
+ * `Unavailable` once its act has ended, so that the next one does not run beside it.
+ */
 function endInTime({ info }: Context, deadline: AbortController) {
-  let timer: NodeJS.Timeout | undefined;
+  const timers: NodeJS.Timeout[] = [];
   const overdue = new Promise<never>((_, reject) => {
-    const afterMs = Math.max(info.startToCloseTimeoutMs * 0.9, info.startToCloseTimeoutMs - LAST_WORDS_MS);
-    timer = setTimeout(() => {
-      const message = `no end within ${Math.round(info.startToCloseTimeoutMs / 1000)} s`;
-      reject(failure('Unavailable', message));
-      deadline.abort(new Error(message));
-    }, afterMs);
+    const total = info.startToCloseTimeoutMs;
+    const lastWords = Math.min(LAST_WORDS_MS, total * 0.1);
+    const error = failure('Unavailable', `no end within ${Math.round(total / 1000)} s`);
+    timers.push(
+      setTimeout(() => deadline.abort(error), total - 2 * lastWords),
+      // an act that does not listen: what is left of the time is for the record
+      setTimeout(() => reject(error), total - lastWords),
+    );
   });
   overdue.catch(() => undefined);
-  return { timer, overdue };
+  return { timers, overdue };
 }
 
 function isStepRef(value: unknown): value is StepRef {

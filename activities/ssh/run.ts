@@ -30,7 +30,6 @@ export function createRunner({ exec, settings }: { exec: Exec; settings: SshSett
       ? fenced({ baseDir, step: fence, nonce, lockWaitMs: settings.lockWaitMs }, script)
       : sh`set -eu
 ${script}`;
-    const where = describe(target);
     const stdout = collect(maxOutputBytes);
     const stderr = collect(maxOutputBytes);
     const exitCode = await exec({

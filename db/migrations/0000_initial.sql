@@ -188,6 +188,7 @@ CREATE TABLE "operations" (
 	"result" jsonb,
 	"error" jsonb,
 	"last_event" integer DEFAULT 0 NOT NULL,
+	"last_record" integer DEFAULT 0 NOT NULL,
 	"started_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"confirmed_at" timestamp with time zone,
 	"ended_at" timestamp with time zone

@@ -37,6 +37,8 @@ export const operations = pgTable(
     result: jsonb('result'),
     error: jsonb('error').$type<StepError | null>(),
     lastEvent: integer('last_event').notNull().default(0),
+    /** number of the workflow's newest own record */
+    lastRecord: integer('last_record').notNull().default(0),
     startedAt: moment('started_at').notNull().defaultNow(),
     /** set once Temporal is known to have it */
     confirmedAt: moment('confirmed_at'),

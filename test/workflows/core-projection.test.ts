@@ -79,8 +79,11 @@ describe('the projection of operations', { concurrency: 4 }, () => {
 
   const UNDO = { id: 'one#1', title: 'One', activity: 'unmake', input: { key: 'one' } };
 
+  let recordNumber = 0;
   function recordOf(operation: string, change: Partial<OperationRecord> = {}): OperationRecord {
+    recordNumber += 1;
     return {
+      number: recordNumber,
       operation,
       state: 'running',
       hold: null,
@@ -168,6 +171,13 @@ describe('the projection of operations', { concurrency: 4 }, () => {
       (await lines(id)).map(({ message }) => message),
       ['Scripted', 'first'],
     );
+  });
+
+  it('takes no record that is older than the one it has', async () => {
+    const { id } = await claimed();
+    await records.recordOperation(recordOf(id, { number: 1_000_000, state: 'holding' }));
+    await records.recordOperation(recordOf(id, { number: 999_999, state: 'running' }));
+    assert.equal((await row(id))?.state, 'holding');
   });
 
   for (const state of END_STATES) {

@@ -91,13 +91,18 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
 
     op.commit();
     await op.step('activate', { title: 'Record as active', do: records.activateClient({ clientId }) });
-    for (const [index, { password }] of passwords.entries()) {
-      await op.step(`admin-password-${index + 1}`, {
-        title: "Set the administrator's password",
-        do: product.setAdminPassword({ ...client, password }),
-        skippable: true,
-      });
-    }
+    let set = 0;
+    const setPasswords = async () => {
+      for (const { password } of passwords.slice(set)) {
+        set += 1;
+        await op.step(`admin-password-${set}`, {
+          title: "Set the administrator's password",
+          do: product.setAdminPassword({ ...client, password }),
+          skippable: true,
+        });
+      }
+    };
+    await setPasswords();
     if (passwordGiven || passwords.length > 0) {
       await op.step('mail', {
         title: 'Tell the client',
@@ -105,6 +110,8 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
         onFail: 'warn',
       });
     }
+    // one that came while the mail went out
+    await setPasswords();
     return { url: `http://${names.hostname}/` };
   });
 }

@@ -31,6 +31,8 @@ export interface LogLine {
 }
 
 export interface OperationRecord {
+  /** rises with every write: a late attempt of an older one changes nothing */
+  number: number;
   operation: string;
   state: OperationState;
   hold: Hold | null;

@@ -2,7 +2,7 @@ import { ActivityFailure, CancellationScope, log, proxyActivities } from '@tempo
 import type { LogLine, OperationRecord, OperationRecords } from '../contract/records.js';
 import { RECORD_TIMING } from './timing.js';
 
-type Snapshot = Omit<OperationRecord, 'lines' | 'steps'>;
+type Snapshot = Omit<OperationRecord, 'number' | 'lines' | 'steps'>;
 
 export interface Recorder {
   line(line: Omit<LogLine, 'key'>): void;
@@ -17,12 +17,14 @@ export function createRecorder(snapshot: () => Snapshot): Recorder {
   let lines: LogLine[] = [];
   let steps: OperationRecord['steps'] = [];
   let count = 0;
+  let number = 0;
   let writing: Promise<void> = Promise.resolve();
   let waiting: Promise<void> | undefined;
 
   async function write(): Promise<void> {
     waiting = undefined;
-    const record: OperationRecord = { ...snapshot(), lines, steps };
+    number += 1;
+    const record: OperationRecord = { number, ...snapshot(), lines, steps };
     lines = [];
     steps = [];
     try {
