@@ -22,6 +22,8 @@ export interface MailOptions {
 export interface ClientMail {
   clientId: number;
   template: MailTemplate;
+  /** id of the secret that is set now; without it the one in the client's row, when the caller gave it */
+  password?: string;
 }
 
 export interface MailResult {
@@ -40,8 +42,14 @@ export function createMailActivities(options: MailOptions) {
      * while it is stored and was given by the caller; with its acceptance the stored one is erased.
      * `InvalidInput`: the address is none. `Unavailable`: the server has it not. `CommandFailed`: it refuses it.
      */
-    async sendClientMail({ clientId, template }: ClientMail, step: StepContext): Promise<MailResult> {
-      const found = await findRecipient(options, clientId);
+    async sendClientMail(
+      { clientId, template, password: told }: ClientMail,
+      step: StepContext,
+    ): Promise<MailResult> {
+      const recipient = await findRecipient(options, clientId);
+      // the row may already name a password that the panel sent meanwhile and nobody has set yet
+      const found =
+        told === undefined ? recipient : { ...recipient, adminPassword: told, adminPasswordGiven: true };
       const key = effectKey(step);
       const messageId = `<${key.toLowerCase()}@${options.from.slice(options.from.indexOf('@') + 1)}>`;
       const password = template === 'send_success' ? await givenPassword(options, found) : undefined;

@@ -1,4 +1,4 @@
-import { and, eq, ne } from 'drizzle-orm';
+import { and, eq, lte } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
 import { clients, type MailState, mails, secrets } from '../../db/schema/index.js';
 
@@ -67,12 +67,19 @@ export async function recordSent(db: Db, key: string, told: ToldClient | undefin
       .set({ state: 'sent', error: null, finishedAt: new Date() })
       .where(eq(mails.effectKey, key));
     if (told === undefined || told.adminPassword === null) return;
-    // a password that was set meanwhile has another id and waits for its own mail
-    const [client] = await tx.select().from(clients).where(eq(clients.id, told.clientId)).for('update');
-    const later = client?.adminPassword === told.adminPassword ? null : (client?.adminPassword ?? null);
-    await tx.update(clients).set({ adminPassword: later }).where(eq(clients.id, told.clientId));
-    // those that it has replaced before its mail went out are nobody's any more
-    const ofClient = and(eq(secrets.owner, `clients/${told.clientId}`), eq(secrets.name, 'admin_password'));
-    await tx.delete(secrets).where(later === null ? ofClient : and(ofClient, ne(secrets.id, later)));
+    await tx
+      .update(clients)
+      .set({ adminPassword: null })
+      .where(and(eq(clients.id, told.clientId), eq(clients.adminPassword, told.adminPassword)));
+    // ids are ordered by time: those that it has replaced go with it, one that was sent meanwhile is still to be set
+    await tx
+      .delete(secrets)
+      .where(
+        and(
+          eq(secrets.owner, `clients/${told.clientId}`),
+          eq(secrets.name, 'admin_password'),
+          lte(secrets.id, told.adminPassword),
+        ),
+      );
   });
 }

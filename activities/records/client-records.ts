@@ -20,6 +20,8 @@ export interface Reservation {
   names: ClientNames;
   /** the caller gave the administrator's password, so the client may be told it */
   passwordGiven: boolean;
+  /** id of the secret that the administrator starts with */
+  adminPassword: string;
 }
 
 export type ClientRecords = ReturnType<typeof createClientRecords>;
@@ -133,8 +135,8 @@ async function reserve(
   operation: string,
 ): Promise<Reservation> {
   const row = await clientRow(tx, clientId);
-  if (row.names !== null && row.operationId === operation) {
-    return { names: row.names, passwordGiven: row.adminPasswordGiven };
+  if (row.names !== null && row.operationId === operation && row.adminPassword !== null) {
+    return { names: row.names, passwordGiven: row.adminPasswordGiven, adminPassword: row.adminPassword };
   }
   const [server] = await tx.select().from(servers).where(eq(servers.id, row.serverId)).for('update');
   if (server === undefined) throw failure('NotFound', `server ${row.serverId} does not exist`);
@@ -173,7 +175,7 @@ async function reserve(
       updatedAt: new Date(),
     })
     .where(eq(clients.id, clientId));
-  return { names, passwordGiven: row.adminPasswordGiven };
+  return { names, passwordGiven: row.adminPasswordGiven, adminPassword };
 }
 
 async function release(

@@ -188,8 +188,6 @@ describe('mails to clients', () => {
     name = 'Acme <Lab>',
     email = 'admin@client.example.test',
   }: NewClient = {}) {
-    const place = { owner: `clients/${newOperation()}`, name: 'admin_password' };
-    const secret = await secrets.store(database.db, place, password);
     const [row] = await database.db
       .insert(clients)
       .values({
@@ -198,7 +196,6 @@ describe('mails to clients', () => {
         name,
         email,
         adminLogin: 'jane',
-        adminPassword: secret,
         adminPasswordGiven: given,
         subdomain: `s${newOperation().toLowerCase()}`,
         versionTag: '1.0',
@@ -207,7 +204,11 @@ describe('mails to clients', () => {
         licenseExpiresAt: new Date('2031-05-04T20:00:00Z'),
       })
       .returning();
-    return { id: row?.id ?? 0, secret, subdomain: row?.subdomain ?? '' };
+    const id = row?.id ?? 0;
+    const place = { owner: `clients/${id}`, name: 'admin_password' };
+    const secret = await secrets.store(database.db, place, password);
+    await database.db.update(clients).set({ adminPassword: secret }).where(eq(clients.id, id));
+    return { id, secret, subdomain: row?.subdomain ?? '' };
   }
 
   const send = (

@@ -72,10 +72,10 @@ describe('runJob', () => {
     const step = testStep();
     const script = sh`ls ${jobDirectory(jobKey(step))}; cat /proc/[0-9]*/cmdline /proc/self/environ | tr '\0' ' '; wc -c`;
     const output = keepOutput();
-    await runJob(world.target, testJob(step, output, { script, input: 'canary' }));
+    await runJob(world.target, testJob(step, output, { script, input: 'sparrow-7261' }));
     assert.match(output.text(), /script/);
-    assert.doesNotMatch(output.text(), /canary|^input$/m);
-    assert.match(output.text(), /6\n$/);
+    assert.doesNotMatch(output.text(), /sparrow-7261|^input$/m);
+    assert.match(output.text(), /12\n$/);
   });
 
   it('streams while the command runs, within a quarter of a second of each line', async () => {

@@ -69,13 +69,13 @@ describe('run', () => {
   it('shows neither script nor input to other processes', async () => {
     const { stdout } = await run(
       world.target,
-      sh`word=${'canary-script'}; cat >/dev/null; cat /proc/[0-9]*/cmdline | tr '\0' ' '`,
+      sh`word=${'sparrow-7262'}; cat >/dev/null; cat /proc/[0-9]*/cmdline | tr '\0' ' '`,
       {
-        input: 'canary-input',
+        input: 'sparrow-7262',
       },
     );
     assert.match(stdout, /exec bash -c|bash -c/);
-    assert.doesNotMatch(stdout, /canary/);
+    assert.doesNotMatch(stdout, /sparrow-7262/);
   });
 
   it('speaks the C locale', async () => {

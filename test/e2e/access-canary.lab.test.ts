@@ -123,7 +123,7 @@ for (const [slot, hostName] of [
     /** The product itself prints what it should not: into its output, its failure, the hold and the log. */
     async function createThatPrintsItsPassword(): Promise<void> {
       await ownBaseDirectory(host, baseDir, {
-        SAMPLE_MIGRATE_SECONDS: '"${DB_PASSWORD}${CLOUD_TOKEN}${APP_KEY}"',
+        SAMPLE_MIGRATE_SECONDS: '"${DB_PASSWORD}${APP_KEY}"',
       });
       const { id, operation } = await system.addClient(serverId);
       const view = await system.until(operation, 'hold', ({ state }) => state === 'holding');

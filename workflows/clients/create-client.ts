@@ -42,7 +42,7 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
 
   return runOperation(definition, input, async (op) => {
     const { clientId } = op.params;
-    const { names, passwordGiven } = await op.step('reserve', {
+    const { names, passwordGiven, adminPassword } = await op.step('reserve', {
       title: 'Take a port and a network',
       do: records.reserveClient({ clientId }),
       undo: records.releaseClient({ clientId }),
@@ -106,7 +106,11 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
     if (passwordGiven || passwords.length > 0) {
       await op.step('mail', {
         title: 'Tell the client',
-        do: mail.sendClientMail({ clientId, template: 'send_success' }),
+        do: mail.sendClientMail({
+          clientId,
+          template: 'send_success',
+          password: passwords[set - 1]?.password ?? adminPassword,
+        }),
         onFail: 'warn',
       });
     }

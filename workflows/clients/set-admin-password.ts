@@ -47,7 +47,7 @@ export async function setAdminPassword(input: OperationInput<SetAdminPasswordPar
     if (!first) return;
     await op.step('mail', {
       title: 'Tell the client',
-      do: mail.sendClientMail({ clientId, template: 'send_success' }),
+      do: mail.sendClientMail({ clientId, template: 'send_success', password }),
       onFail: 'warn',
     });
   });
