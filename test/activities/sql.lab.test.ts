@@ -289,7 +289,7 @@ for (const { title, engine, start } of cases) {
       setTimeout(() => given.abort(new Error('given up')), 300);
       const startedAt = performance.now();
       await assert.rejects(removal, /given up/);
-      assert.ok(performance.now() - startedAt < 3000);
+      assert.ok(performance.now() - startedAt < 15_000);
       await blocker.release();
       await sql.removeDatabase(thing, stepContext(thing.operation));
       assert.ok(!(await databases()).includes(name));

@@ -173,7 +173,7 @@ async function startWorker({ address, taskQueue, db }: StartWorker): Promise<() 
 
 export async function pollUntil<T>(
   look: () => Promise<T | undefined | false>,
-  deadlineMs = 8_000,
+  deadlineMs = 20_000,
 ): Promise<T> {
   const until = Date.now() + deadlineMs;
   for (;;) {

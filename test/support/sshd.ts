@@ -56,7 +56,7 @@ export async function startSshd(options: SshdOptions): Promise<TestSshd> {
   child.stderr?.on('data', (text: Buffer) => said.push(text.toString()));
   await pollUntil({
     what: `sshd listens on ${port}: ${said.join('')}`,
-    deadlineMs: 5000,
+    deadlineMs: 20_000,
     probe: () => answers(port),
   });
   const pid = child.pid ?? 0;

@@ -48,7 +48,7 @@ describe('an operation under hostile input', { concurrency: 8 }, () => {
     await run.until('hold', ({ hold }) => hold !== null);
     await pollUntil({
       what: 'hold in the projection',
-      deadlineMs: 5_000,
+      deadlineMs: 20_000,
       probe: async () => (await run.row())?.state === 'holding' || undefined,
     });
     await run.handle.signal('retry', {});
@@ -72,7 +72,7 @@ describe('an operation under hostile input', { concurrency: 8 }, () => {
       });
       const { status } = await pollUntil({
         what: 'an end instead of a stuck workflow task',
-        deadlineMs: 6_000,
+        deadlineMs: 20_000,
         probe: async () => {
           const now = await handle.describe();
           return now.status.name === 'RUNNING' ? undefined : now;

@@ -58,7 +58,7 @@ describe('a held operation', { concurrency: 8 }, () => {
     const operation = await held();
     const row = await pollUntil({
       what: 'hold in the projection',
-      deadlineMs: 5_000,
+      deadlineMs: 20_000,
       probe: async () => {
         const now = await operation.row();
         return now?.state === 'holding' ? now : undefined;

@@ -282,7 +282,7 @@ describe('an operation', { concurrency: 8 }, () => {
     const run = await system.start([{ key: 'one' }, { key: 'two' }], {
       faults: { 'done:one': () => blocked },
     });
-    await pollUntil({ what: 'one', deadlineMs: 5_000, probe: () => run.things().length === 1 || undefined });
+    await pollUntil({ what: 'one', deadlineMs: 20_000, probe: () => run.things().length === 1 || undefined });
     await system.database.sql`update operations set state = 'terminated' where id = ${run.id}`;
     release();
     await assert.rejects(run.handle.result());
