@@ -10,6 +10,8 @@ export interface OutputChunk {
   job: string;
   /** bytes of the job's output before this chunk */
   offset: number;
+  /** bytes of it including this chunk */
+  end: number;
   text: string;
 }
 

@@ -52,7 +52,7 @@ export function createDockerActivities(connections: Connections) {
     if (step.try > 1) await ssh.endJobs(target, step);
     const key = jobKey(step);
     const write = connections.output(step);
-    const onOutput = (chunk: { offset: number; text: string }) => write({ job: key, ...chunk });
+    const onOutput = (chunk: { offset: number; end: number; text: string }) => write({ job: key, ...chunk });
     const result = await ssh.runJob(target, { ...job, key, step, onOutput, transient: isTransientExit });
     if (result.exitCode === 0) return result;
     const what = `${step.title} on ${nameOf(server)}`;

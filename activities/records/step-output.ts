@@ -1,5 +1,5 @@
-import { and, eq, sql } from 'drizzle-orm';
-import type { Db } from '../../db/database.js';
+import { and, eq, max, sql } from 'drizzle-orm';
+import type { Db, Tx } from '../../db/database.js';
 import { redactChunk } from '../../db/redaction.js';
 import type { Secrets } from '../../db/secrets.js';
 import { operationOutput } from '../../db/schema/index.js';
@@ -11,8 +11,7 @@ import { notify } from './operation-log.js';
 export const OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024;
 
 /**
- * Writes a step's raw remote output, redacted, in chunks by their offset: a chunk that a later attempt repeats is
- * written once.
+ * Writes a step's raw remote output, redacted: each byte once, though attempts repeat some and cut it differently.
  */
 export function createStepOutput({
   db,
@@ -25,19 +24,38 @@ export function createStepOutput({
     // the worker that follows a job may not be the one that handed it its secrets
     const learnt = secrets.learn(db, ownerOf(step.subject));
     learnt.catch(() => undefined);
-    return async ({ job, offset, text }: OutputChunk): Promise<void> => {
+    return async (chunk: OutputChunk): Promise<void> => {
       await learnt;
-      if (offset > OUTPUT_LIMIT_BYTES) return;
-      const row = { operationId: step.operation, step: step.step, job, offset };
-      const safe = redactChunk(text, secrets.valuesInUse());
-      const marked = offset + text.length > OUTPUT_LIMIT_BYTES ? `${safe}\n… output is cut here …\n` : safe;
-      await db
-        .insert(operationOutput)
-        .values({ ...row, text: marked })
-        .onConflictDoNothing();
-      await notify(db, step.operation);
+      await db.transaction(async (tx) => {
+        const fresh = await unwritten(tx, step, chunk);
+        if (fresh === undefined) return;
+        const text = redactChunk(fresh.text, secrets.valuesInUse());
+        const cut = fresh.end > OUTPUT_LIMIT_BYTES ? `${text}\n… output is cut here …\n` : text;
+        await tx
+          .insert(operationOutput)
+          .values({ operationId: step.operation, step: step.step, ...fresh, text: cut });
+        await notify(tx, step.operation);
+      });
     };
   };
+}
+
+/** What of a chunk is not there yet: an attempt that takes over begins a little before its predecessor's end. */
+async function unwritten(tx: Tx, step: StepContext, chunk: OutputChunk): Promise<OutputChunk | undefined> {
+  const { operationId, step: stepColumn, job, end } = operationOutput;
+  // two attempts of one step must not both find the same end
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`${step.operation}/${step.step}`}))`);
+  const [written] = await tx
+    .select({ end: max(end) })
+    .from(operationOutput)
+    .where(and(eq(operationId, step.operation), eq(stepColumn, step.step), eq(job, chunk.job)));
+  const from = written?.end ?? 0;
+  if (from >= chunk.end || from > OUTPUT_LIMIT_BYTES) return undefined;
+  if (from <= chunk.offset) return chunk;
+  const text = Buffer.from(chunk.text)
+    .subarray(from - chunk.offset)
+    .toString();
+  return { ...chunk, offset: from, text };
 }
 
 /** `client:42` → `clients/42`, the owner that its secrets are stored under. */

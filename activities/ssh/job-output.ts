@@ -1,6 +1,8 @@
 export interface TextPiece {
   /** of its first byte in the job's output */
   offset: number;
+  /** the byte after its last one */
+  end: number;
   text: string;
 }
 
@@ -11,7 +13,7 @@ export function createTextReader(offset: number) {
 
   function take(bytes: Buffer): TextPiece | null {
     if (bytes.length === 0) return null;
-    const piece = { offset: next, text: bytes.toString('utf8') };
+    const piece = { offset: next, end: next + bytes.length, text: bytes.toString('utf8') };
     next += bytes.length;
     return piece;
   }

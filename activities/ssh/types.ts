@@ -54,7 +54,7 @@ export interface JobOptions {
   /** milliseconds the command itself may take; then it is ended and `Unavailable` */
   timeoutMs: number;
   /** output as it appears; `offset` counts the job's bytes from 0, without gap, repeated chunks bear the same offset */
-  onOutput(chunk: { offset: number; text: string }): Promise<void>;
+  onOutput(chunk: { offset: number; end: number; text: string }): Promise<void>;
   /** ends what the job runs inside containers, when the job itself is to be ended */
   onEnd?: Script;
   /**

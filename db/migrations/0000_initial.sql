@@ -131,6 +131,7 @@ CREATE TABLE "operation_output" (
 	"step" text NOT NULL,
 	"job" text NOT NULL,
 	"offset" bigint NOT NULL,
+	"end_offset" bigint NOT NULL,
 	"text" text NOT NULL,
 	"time" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "operation_output_operation_id_step_job_offset_pk" PRIMARY KEY("operation_id","step","job","offset")

@@ -120,7 +120,7 @@ export const operationUndos = pgTable(
   (t) => [primaryKey({ columns: [t.operationId, t.id] })],
 );
 
-/** Raw output of remote commands in chunks; a repeated chunk bears the same offset and is written once. */
+/** Raw output of remote commands in chunks by bytes; another attempt cuts it elsewhere, no byte is written twice. */
 export const operationOutput = pgTable(
   'operation_output',
   {
@@ -130,6 +130,7 @@ export const operationOutput = pgTable(
     step: text('step').notNull(),
     job: text('job').notNull(),
     offset: bigint('offset', { mode: 'number' }).notNull(),
+    end: bigint('end_offset', { mode: 'number' }).notNull(),
     text: text('text').notNull(),
     time: moment('time').notNull().defaultNow(),
   },

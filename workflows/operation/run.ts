@@ -41,7 +41,7 @@ export interface Run {
   readonly decisions: Decisions;
   view(): OperationView;
   apply(event: ProgressEvent): void;
-  /** shows the end to callers: not before it is recorded, or a list would contradict it */
+  /** shows holds and the end to callers: not before they are recorded, or lists and decisions would contradict them */
   publish(): void;
   cancelRequested(): boolean;
   /** 1 + number of operators' retries of the step */
@@ -92,7 +92,7 @@ export function createRun({ kind, title, input }: CreateRun): Run {
     view: () => view,
     apply(event) {
       view = advance(view, event);
-      if (event.type !== 'ended') run.publish();
+      if (event.type !== 'ended' && event.type !== 'held') run.publish();
     },
     publish() {
       published = view;

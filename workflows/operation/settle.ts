@@ -130,6 +130,7 @@ async function announce(run: Run, { failed, options, number }: Held, window: Win
     level: 'warning',
   });
   await run.recorder.flush();
+  run.publish();
 }
 
 async function inputIsValid(run: Run, decision: TakenDecision): Promise<boolean> {
