@@ -184,7 +184,7 @@ async function startRun({
     until: (what, test) =>
       pollUntil({
         what,
-        deadlineMs: 20_000,
+        deadlineMs: 60_000,
         probe: async () => {
           const now = await view();
           return test(now) ? now : undefined;
