@@ -158,8 +158,8 @@ export const OperationListSchema = z
   })
   .openapi('OperationList');
 
-/** 2000: what the workflow takes of a text in a signal. */
-const note = freeText(2000).openapi({ description: 'Why; goes into the history', example: 'disk freed' });
+/** 1000: what the workflow takes of a text in a signal. */
+const note = freeText(1000).openapi({ description: 'Why; goes into the history', example: 'disk freed' });
 
 export const DecisionInput = z
   .object({
