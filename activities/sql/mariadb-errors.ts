@@ -1,4 +1,5 @@
 import type { FailureKind } from '../../workflows/contract/failures.js';
+import { SOCKET_CODES } from './socket-errors.js';
 
 /** Server error numbers: https://mariadb.com/kb/en/mariadb-error-codes/ */
 const NUMBERS: Record<number, FailureKind> = {
@@ -34,19 +35,7 @@ const NUMBERS: Record<number, FailureKind> = {
 };
 
 /** Codes of the driver and of Node's sockets: the server was not reached, or was lost. */
-const CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'PROTOCOL_CONNECTION_LOST',
-  'PROTOCOL_SEQUENCE_TIMEOUT',
-]);
+const CODES = new Set<string>([...SOCKET_CODES, 'PROTOCOL_CONNECTION_LOST', 'PROTOCOL_SEQUENCE_TIMEOUT']);
 
 /** Storage engines report a full disk as ENOSPC inside the text of many different errors. */
 const NO_SPACE = /\b(?:errcode|errno|error):? 28\b|no space left/i;

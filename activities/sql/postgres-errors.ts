@@ -1,4 +1,5 @@
 import type { FailureKind } from '../../workflows/contract/failures.js';
+import { SOCKET_CODES } from './socket-errors.js';
 
 /** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const STATES: Record<string, FailureKind> = {
@@ -24,16 +25,8 @@ const STATES: Record<string, FailureKind> = {
 };
 
 /** Codes of postgres.js and of Node's sockets: the server was not reached, or was lost. */
-const CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
+const CODES = new Set<string>([
+  ...SOCKET_CODES,
   'CONNECT_TIMEOUT',
   'CONNECTION_CLOSED',
   'CONNECTION_DESTROYED',

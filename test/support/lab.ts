@@ -9,9 +9,7 @@ export interface SharedLab {
 
 /** Why lab tests cannot run, for `{ skip: noLab }`; false when they can. */
 export const noLab: string | false =
-  process.env['SLIPWAY_TEST_LAB'] === undefined
-    ? (process.env['SLIPWAY_TEST_NO_LAB'] ?? 'no lab: start it through `npm test`')
-    : false;
+  process.env['SLIPWAY_TEST_LAB'] === undefined ? 'no lab: start it through `npm test`' : false;
 
 export function sharedLab(): SharedLab {
   return JSON.parse(readFileSync(process.env['SLIPWAY_TEST_LAB'] ?? '', 'utf8')) as SharedLab;
