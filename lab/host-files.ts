@@ -47,7 +47,7 @@ export async function recordSupervisor(dir: string, supervisor: ProcessId): Prom
   await writeFile(join(dir, 'supervisor.json'), JSON.stringify(supervisor));
 }
 
-export async function readSupervisor(dir: string): Promise<ProcessId | undefined> {
+async function readSupervisor(dir: string): Promise<ProcessId | undefined> {
   return readProcess(join(dir, 'supervisor.json'));
 }
 

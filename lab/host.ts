@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from './config.js';
@@ -7,14 +7,13 @@ import {
   addressOf,
   claimAddress,
   GATEWAY,
-  readSupervisor,
   removeHostFiles,
   sweepHosts,
 } from './host-files.js';
 import { dockerSocket, waitUntilReady } from './host-ready.js';
 import { copyTemplate, superviseHost } from './host-start.js';
 import { pollUntil } from './poll.js';
-import { endProcess, isSame, onlyChild, type ProcessId } from './processes.js';
+import { endProcess, onlyChild, type ProcessId } from './processes.js';
 import { run, type RunResult } from './run.js';
 import { ensureTemplate, type SqlEngine } from './template.js';
 import { ensureTools } from './tools.js';
@@ -84,6 +83,7 @@ export async function startLabHost(options: StartLabHost): Promise<LabHost> {
   const began = performance.now();
   const { dir, octet } = await claimAddress(options.address);
   const address = addressOf(octet);
+  let supervisor: ProcessId | undefined;
   try {
     const hostKey = await copyTemplate({
       template,
@@ -94,7 +94,7 @@ export async function startLabHost(options: StartLabHost): Promise<LabHost> {
       authorizedKey: options.authorizedKey,
     });
     const plugin = compose === 'v2' ? composePlugin : '-';
-    const supervisor = await superviseHost({
+    supervisor = await superviseHost({
       dir,
       octet,
       plugin,
@@ -124,7 +124,7 @@ export async function startLabHost(options: StartLabHost): Promise<LabHost> {
     );
     return host;
   } catch (error) {
-    await stopHost(dir).catch((failure) => log(`could not clean up ${dir}: ${failure}`));
+    await stopHost(dir, supervisor).catch((failure) => log(`could not clean up ${dir}: ${failure}`));
     throw error;
   }
 }
@@ -204,13 +204,11 @@ const BOOT_MS = 30_000;
 /** The supervisor kills, unmounts and deletes: a second, or a few when the disk is busy. */
 const STOP_MS = 20_000;
 
-async function stopHost(dir: string, supervisor?: ProcessId): Promise<void> {
-  const current = await readSupervisor(dir);
+/** Ends the host of this supervisor. Its address may have gone to another host by then, so the sweep decides what is left of ours. */
+async function stopHost(dir: string, supervisor: ProcessId | undefined): Promise<void> {
   if (supervisor) await endProcess(supervisor, STOP_MS);
-  else if (current) await endProcess(current, STOP_MS);
-  // The address may have gone to another host after ours died.
-  const ours = !supervisor || !current || isSame(current, supervisor);
-  if (ours && existsSync(dir)) await removeHostFiles(dir);
+  // Never supervised: the claim on the directory is still this process' own.
+  else await removeHostFiles(dir);
   await sweepHosts();
 }
 

@@ -22,10 +22,6 @@ export function isAlive({ pid, started }: ProcessId): boolean {
   }
 }
 
-export function isSame(one: ProcessId, other: ProcessId): boolean {
-  return one.pid === other.pid && one.started === other.started;
-}
-
 /** TERM, then KILL after `graceMs`; does nothing to a stranger who got the same id. */
 export async function endProcess(id: ProcessId, graceMs: number, signal: NodeJS.Signals = 'SIGTERM') {
   if (!sendSignal(id, signal)) return;

@@ -28,9 +28,11 @@ fail() {
 }
 
 netns=slipway-$octet veth=slw$octet
+# One hardware address per IP address: neighbours remember the last host's for up to 45 s.
+mac=$(printf '02:77:00:00:00:%02x' "$octet")
 ip netns add "$netns" || fail "no network namespace"
 ip -batch - <<IP || fail "no network"
-link add $veth type veth peer name eth0 netns $netns
+link add $veth type veth peer name eth0 address $mac netns $netns
 link set $veth master labbr
 link set $veth up
 IP

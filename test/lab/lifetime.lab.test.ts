@@ -73,6 +73,22 @@ describe('the life of lab hosts', { skip: available.ok ? false : available.reaso
     await isGone(host);
   });
 
+  it('an address goes to another host at once, and the end of the one before does not touch it', async () => {
+    const options = { sql: 'mariadb', compose: 'v2', authorizedKey: key.publicKey, log } as const;
+    const first = await startLabHost({ ...options, name: 'first' });
+    const ending = first.stop();
+    const second = await pollUntil({
+      what: 'the address is free again',
+      deadlineMs: 30_000,
+      everyMs: 1,
+      probe: () => startLabHost({ ...options, name: 'second', address: first.address }),
+    });
+    await ending;
+    assert.equal((await second.exec('hostname')).stdout.trim(), 'second');
+    await second.waitUntilReady();
+    await second.stop();
+  });
+
   it('fills a small disk', async () => {
     let host: LabHost | undefined;
     try {
