@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Log, toolsDir } from './config.js';
@@ -9,6 +9,9 @@ import { run } from './run.js';
 const TEMPORAL_VERSION = '1.5.1';
 /** The last v2 that Docker 20.10 (Debian 12) still serves. */
 const COMPOSE_VERSION = '2.40.3';
+/** What the go.mod of the Temporal CLI asks for; an older Go's own words about it do not say so. */
+const GO_MINOR = 25;
+const NEEDS_GO = `Go 1.${GO_MINOR} or newer is needed to build the lab's tools`;
 /** Generous for 70 MB on a slow line, short beside the three minutes of the build that follows. */
 const DOWNLOAD_MS = 60_000;
 
@@ -19,7 +22,7 @@ export async function ensureTemporal(log: Log): Promise<string> {
   return ensureBuilt('temporal', TEMPORAL_VERSION, async (dir) => {
     if (await downloadTemporal(dir, log)) return;
     const module = `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_VERSION}`;
-    await go(module, ['install', module], { GOBIN: dir, CGO_ENABLED: '0' }, log);
+    await go(module, ['install', module], { GOBIN: dir, GOTMPDIR: dir, CGO_ENABLED: '0' }, log);
   });
 }
 
@@ -27,7 +30,12 @@ export async function ensureTemporal(log: Log): Promise<string> {
 export async function ensureCompose(log: Log): Promise<string> {
   return ensureBuilt('docker-compose', COMPOSE_VERSION, async (dir) => {
     const module = 'github.com/docker/compose/v2';
-    const { stdout } = await run(findGo(), ['mod', 'download', '-json', `${module}@v${COMPOSE_VERSION}`]);
+    const { stdout } = await run(await findGo(), [
+      'mod',
+      'download',
+      '-json',
+      `${module}@v${COMPOSE_VERSION}`,
+    ]);
     const source = (JSON.parse(stdout) as { Dir: string }).Dir;
     // `go install` refuses its go.mod for an `exclude`; built as the main module it is fine.
     const version = `-s -w -X ${module}/internal.Version=v${COMPOSE_VERSION}`;
@@ -35,13 +43,13 @@ export async function ensureCompose(log: Log): Promise<string> {
     await go(
       `compose v${COMPOSE_VERSION}`,
       [...build, '-o', join(dir, 'docker-compose'), './cmd'],
-      { CGO_ENABLED: '0' },
+      { GOTMPDIR: dir, CGO_ENABLED: '0' },
       log,
     );
   });
 }
 
-/** Builds into a directory beside and renames, so that a half-made tool is never found. */
+/** Builds into a directory beside and renames, so that a half-made tool is never found. The lock of tools is held. */
 async function ensureBuilt(
   name: string,
   version: string,
@@ -50,11 +58,11 @@ async function ensureBuilt(
   const dir = join(toolsDir, `${name}-${version}`);
   const file = join(dir, name);
   if (existsSync(file)) return file;
-  await mkdir(toolsDir, { recursive: true });
-  const beside = await mkdtemp(join(toolsDir, `.${name}-`));
+  const beside = join(toolsDir, `.${name}`);
+  await rm(beside, { recursive: true, force: true }); // of a killed build
+  await mkdir(beside, { recursive: true });
   try {
     await build(beside);
-    await chmod(beside, 0o755);
     await rm(dir, { recursive: true, force: true });
     await rename(beside, dir);
   } finally {
@@ -69,16 +77,22 @@ async function go(what: string, args: string[], env: NodeJS.ProcessEnv, log: Log
   log(`building ${what} with Go, a few minutes the first time`);
   const ticks = setInterval(() => log(`  still building (${seconds()} s)`), 15_000);
   try {
-    await run(findGo(), args, { env: { ...process.env, GOFLAGS: '-buildvcs=false', GOWORK: 'off', ...env } });
+    await run(await findGo(), args, {
+      env: { ...process.env, GOFLAGS: '-buildvcs=false', GOWORK: 'off', ...env },
+    });
   } finally {
     clearInterval(ticks);
   }
   log(`  built in ${seconds()} s`);
 }
 
-function findGo(): string {
+/** Path of the `go` command, also where root's PATH leaves it out; throws when there is none or it is too old. */
+export async function findGo(): Promise<string> {
   const found = findOnPath('go') ?? ['/usr/local/go/bin/go', '/usr/lib/go/bin/go'].find(existsSync);
-  if (!found) throw new Error('Go 1.24 or newer is needed to build a tool of the lab, and is not on PATH');
+  if (!found) throw new Error(`${NEEDS_GO}, and it is not on the PATH`);
+  const { stdout } = await run(found, ['version']);
+  const [, minor = ''] = /go1\.(\d+)/.exec(stdout) ?? [];
+  if (Number(minor) < GO_MINOR) throw new Error(`${NEEDS_GO}, and ${found} is ${stdout.trim()}`);
   return found;
 }
 

@@ -3,13 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from './config.js';
 import { askDocker } from './docker-socket.js';
-import {
-  addressOf,
-  claimAddress,
-  GATEWAY,
-  removeHostFiles,
-  sweepHosts,
-} from './host-files.js';
+import { addressOf, claimAddress, GATEWAY, removeHostFiles, sweepHosts } from './host-files.js';
 import { dockerSocket, waitUntilReady } from './host-ready.js';
 import { copyTemplate, superviseHost } from './host-start.js';
 import { pollUntil } from './poll.js';
@@ -31,7 +25,7 @@ export interface StartLabHost {
   /** /srv as a tmpfs of this size, for full disks */
   srvSizeMb?: number;
   /** `docker save` tars to load */
-  images?: string[];
+  images?: readonly string[];
   /** true: outlives this process, for `up` */
   detached?: boolean;
 }

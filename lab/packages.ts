@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { Log } from './config.js';
 import { hostsDir, sweepHosts } from './host-files.js';
 import { run } from './run.js';
@@ -7,14 +7,20 @@ import { run } from './run.js';
 /** What lab hosts are made of, by Debian's names; versions are the distribution's. */
 const PACKAGES = [
   'docker.io docker-compose openssh-server openssh-client nginx mariadb-server postgresql',
-  'certbot python3-certbot-nginx supervisor iptables busybox-static git sudo iproute2 util-linux procps',
+  'certbot python3-certbot-nginx python3-venv supervisor iptables busybox-static git sudo iproute2',
+  'util-linux procps',
 ].flatMap((line) => line.split(' '));
 
 const POLICY = '/usr/sbin/policy-rc.d';
+const NO_STARTS = '#!/bin/sh\n# of a Slipway lab, while it installs packages\nexit 101\n';
+/** A new machine installs its own updates for some minutes, and holds dpkg's lock meanwhile. */
+const WAIT_FOR_DPKG = ['-o', 'DPkg::Lock::Timeout=600'];
 
 export async function missingPackages(packages = PACKAGES): Promise<string[]> {
   const query = ['-W', '-f', '${Package} ${db:Status-Status}\\n', ...packages];
-  const { stdout } = await run('dpkg-query', query, { check: false });
+  const { code, stdout, stderr } = await run('dpkg-query', query, { check: false });
+  // 1: some are unknown, which is an answer; above it there is none, as when Ctrl-C ends the query.
+  if (code > 1) throw new Error(`dpkg-query: exit ${code} ${stderr}`);
   const installed = new Set(stdout.split('\n').filter((line) => line.endsWith(' installed')));
   return packages.filter((name) => !installed.has(`${name} installed`));
 }
@@ -32,19 +38,31 @@ export async function ensurePackages(log: Log, packages = PACKAGES): Promise<voi
   await refuseUnderHosts(missing);
   log(`installing ${missing.length} Debian packages: ${missing.join(' ')}`);
   await withoutServiceStarts(async () => {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    await run('apt-get', ['update', '-q'], { env });
-    const install = ['install', '-y', '-q', '--no-install-recommends', ...missing];
-    let done = 0;
-    await run('apt-get', install, {
-      env,
-      onLine: (line) => {
-        // One line in ten: enough to see it move.
-        if (line.startsWith('Setting up') && done++ % 10 === 0) log(`  ${line}`);
-      },
+    const onLine = aptProgress(log);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
+    const options = ['-y', '-q', '--no-install-recommends', ...WAIT_FOR_DPKG];
+    const install = () => run('apt-get', ['install', ...options, ...missing], { env, onLine });
+    await run('apt-get', ['update', '-q'], { env, onLine });
+    await install().catch(async (error: Error) => {
+      // An installation that was interrupted, such as by Ctrl-C, keeps apt-get from any other.
+      if (!error.message.includes('dpkg --configure -a')) throw error;
+      await run('dpkg', ['--configure', '-a'], { env, onLine });
+      await install();
     });
   });
   log('Debian packages installed');
+}
+
+/** What it downloads, what it waits for, and one step in ten: enough to see it move. */
+function aptProgress(log: Log): (line: string) => void {
+  let steps = 0;
+  let last = '';
+  return (line) => {
+    const again = line === last;
+    last = line;
+    const step = /^(Get:|Unpacking|Setting up)/.test(line);
+    if (step ? steps++ % 10 === 0 : /^(Need to get|Waiting for)/.test(line) && !again) log(`  ${line}`);
+  };
 }
 
 /** An overlay's lower layer must not change while it is mounted. */
@@ -57,10 +75,11 @@ async function refuseUnderHosts(missing: string[]): Promise<void> {
   );
 }
 
-/** invoke-rc.d asks this file; 101 means "do not". A file that is there already is the machine's own answer. */
+/** invoke-rc.d asks this file; 101 means "do not". Another's file is the machine's own answer; ours is of a killed run. */
 async function withoutServiceStarts(install: () => Promise<void>): Promise<void> {
-  if (existsSync(POLICY)) return install();
-  await writeFile(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  const before = await readFile(POLICY, 'utf8').catch(() => NO_STARTS);
+  if (before !== NO_STARTS) return install();
+  await writeFile(POLICY, NO_STARTS, { mode: 0o755 });
   try {
     await install();
   } finally {

@@ -224,8 +224,9 @@ function interrupt(): void {
 async function main(): Promise<void> {
   const wanted = readArguments(process.argv.slice(2), process.env['SQL_PASSWORD']);
   if (wanted === null) return log(USAGE);
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
+  // What is said to a terminal that was closed is lost, and what runs is ended all the same.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
     await quickstart(wanted);
   } catch (error) {

@@ -54,6 +54,7 @@ async function build(sql: SqlEngine, target: string): Promise<void> {
       sql,
       sqlPassword,
       guestDir,
+      process.execPath,
     ]);
     await run(program, args);
     const beside = `${target}.new`;

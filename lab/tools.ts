@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, statfs } from 'node:fs/promises';
+import { mkdir, readFile, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureCompose, ensureTemporal } from './built-tools.js';
+import { ensureCompose, ensureTemporal, findGo } from './built-tools.js';
 import { labDir, type Log, toolsDir } from './config.js';
 import { withLock } from './lock.js';
 import { ensurePackages } from './packages.js';
@@ -32,6 +32,8 @@ export async function ensureTools<N extends Need>({
   if (hosts) {
     const available = await labAvailability();
     if (!available.ok) throw new Error(`no lab hosts on this machine: ${available.reason}`);
+    // Before minutes go by with what does not need it.
+    await findGo();
   }
   const tools = await withLock(join(toolsDir, 'lock'), async () => {
     if (hosts) await ensurePackages(log);
@@ -54,8 +56,12 @@ export async function labAvailability(): Promise<Availability> {
   if (process.getuid?.() !== 0) return no('lab hosts need root');
   if (!existsSync('/usr/bin/apt-get'))
     return no('lab hosts are made of Debian packages, and there is no apt-get');
-  const filesystems = await readFile('/proc/filesystems', 'utf8');
-  if (!/\boverlay\b/.test(filesystems)) return no('the kernel has no overlay file system');
+  if (!process.env['PATH']?.includes('/sbin'))
+    return no('the PATH has no /usr/sbin; become root with `su -` or `sudo -i`');
+  if (!(await hasOverlay())) return no('the kernel has no overlay file system');
+  for (const path of ['/usr', '/etc', '/var'])
+    if ((await stat(path)).dev !== (await stat('/')).dev)
+      return no(`${path} is a file system of its own, and a host is a layer over that of /`);
   await mkdir(labDir, { recursive: true });
   if ((await statfs(labDir)).type === OVERLAYFS_MAGIC)
     return no(`${labDir} is on an overlay itself (a container?)`);
@@ -63,6 +69,14 @@ export async function labAvailability(): Promise<Availability> {
   const tried = await run('unshare', namespaces, { check: false });
   if (tried.code !== 0) return no(`namespaces are not allowed here: ${tried.stderr.trim()}`);
   return { ok: true };
+}
+
+/** Debian's kernel has it as a module, and lists it once it is loaded. */
+async function hasOverlay(): Promise<boolean> {
+  const listed = async () => /\boverlay\b/.test(await readFile('/proc/filesystems', 'utf8'));
+  if (await listed()) return true;
+  await run('sh', ['-c', 'modprobe overlay'], { check: false });
+  return listed();
 }
 
 function no(reason: string): Availability {

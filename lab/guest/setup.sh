@@ -11,6 +11,7 @@ rm -f /etc/ssh/ssh_host_* /etc/nginx/conf.d/* /etc/nginx/sites-enabled/* /etc/su
 rm -rf /var/lib/containerd /etc/letsencrypt
 mkdir -p /var/log/lab /var/log/nginx /var/log/supervisor /usr/libexec/docker/cli-plugins /etc/docker /etc/ssh
 touch /usr/libexec/docker/cli-plugins/docker-compose
+rm -f /etc/resolv.conf # a link into /run with systemd-resolved
 echo 'nameserver 10.77.0.1' > /etc/resolv.conf # refuses at once, where an unreachable server would hang
 
 # The SSH user of the source: a web server's user with a shell.

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Makes the layer that every new lab host starts from a copy of: the machine's file system without the machine's
 # own things, plus users, configuration and initialised SQL data.
-# build-template.sh <working directory under hosts/> <mariadb or postgres> <backend's SQL password> <guest files>
+# build-template.sh <working directory under hosts/> <mariadb or postgres> <backend's SQL password> <guest files> <node>
 set -euo pipefail
-dir=$1 sql=$2 password=$3 guest=$4
+dir=$1 sql=$2 password=$3 guest=$4 node=$5
 here=$(dirname "$(readlink -f "$0")")
 mkdir -p "$dir/upper/var/lib" "$dir/work" "$dir/root" "$dir/docker"
 # Hidden: everything that is no part of the distribution, and the lab itself. 0:0 is overlayfs' "not here".
@@ -26,6 +26,8 @@ mkdir -p var/lib/docker usr/local/lib/lab usr/local/bin var/log/lab etc/docker
 install -m 755 "$guest/init.sh" usr/local/lib/lab/init
 install -m 755 "$guest/setup.sh" usr/local/lib/lab/setup
 install -m 755 "$guest/reboot.sh" usr/local/lib/lab/reboot
+# A node from a version manager is in a home directory, which a host does not have.
+[ -x usr/local/bin/node ] || [ -x usr/bin/node ] || install -m 755 "$node" usr/local/bin/node
 install -m 644 "$guest/reverb.mjs" usr/local/lib/lab/reverb.mjs
 install -m 755 "$guest/service.sh" usr/local/bin/lab-service
 echo "$sql" > usr/local/lib/lab/sql

@@ -4,6 +4,7 @@ import { access, copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile }
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
+import { findGo } from '../built-tools.js';
 import type { Log } from '../config.js';
 import { run } from '../run.js';
 
@@ -63,7 +64,7 @@ export async function buildSampleProgram({
   const beside = `${file}.${process.pid}`;
   // without symbols it is a third smaller; no VCS stamp, so that equal sources are an equal program
   const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags', '-s -w', '-o', beside, '.'];
-  await run('go', args, { cwd: SOURCE, env: { ...process.env, CGO_ENABLED: '0', GOOS: 'linux' } });
+  await run(await findGo(), args, { cwd: SOURCE, env: { ...process.env, CGO_ENABLED: '0', GOOS: 'linux' } });
   await rename(beside, file);
   return file;
 }

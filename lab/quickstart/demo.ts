@@ -17,6 +17,8 @@ interface CreateLog {
 }
 
 const MARKS = { ok: '  ok   ', warning: '  warn ', error: '  MISS ' };
+/** Each is awaited for 5 s by the API; a worker that has just started on a busy machine may miss the first ones. */
+const CHECK_TRIES = 6;
 /** Quick enough to read along, and nothing beside what an operation costs. */
 const FOLLOW_MS = 300;
 /** nginx answers at once; a container that was just started may take a moment. */
@@ -29,13 +31,22 @@ export async function checkHost(
   fields: Fields,
   log: Log,
 ): Promise<number | null> {
-  const report = await api.post<CheckHost>(`/servers/check_host/${host}`, fields);
+  const report = await askPatiently(() => api.post<CheckHost>(`/servers/check_host/${host}`, fields));
   for (const { key, level, found, need, fix } of report.lines) {
     log(`${MARKS[level]}${key.padEnd(34)} ${level === 'ok' ? firstLine(found) : `needs ${need}; ${fix}`}`);
   }
   if (report.ready) return report.server_id;
   const missing = report.lines.filter(({ level }) => level === 'error').map(({ key }) => key);
   throw new Error(`server ${host} is not ready: ${missing.join(', ')}`);
+}
+
+async function askPatiently<T>(ask: () => Promise<T>, tries = CHECK_TRIES): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (tries === 1 || !String(error).includes(': 503 ')) throw error;
+    return askPatiently(ask, tries - 1);
+  }
 }
 
 /** The form-data of `POST /clients/` with every field that the API documents. */
