@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { toolsDir } from '../lab/config.js';
 import { startLabHost } from '../lab/host.js';
 import { startPostgres } from '../lab/postgres.js';
@@ -12,12 +12,32 @@ import { startTemporal } from '../lab/temporal.js';
 import { ensureTools, labAvailability } from '../lab/tools.js';
 import { bundleWorkflows } from '../worker/bundle.js';
 import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
+import { compile } from './support/compile.js';
+import { compiledFile } from './support/program.js';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 /** Every file that needs lab hosts is named so. */
 const LAB_FILE = /\.lab\.test\.ts$/;
+/** Needs no host, but half a minute or more: real processes that die, hundreds of operations. */
+const SLOW_FILE = /\.slow\.test\.ts$/;
+/** Minutes; waits of half a minute for bounds of workflows; ten seconds. What is not named takes a second. */
+const LONGEST_FIRST = [LAB_FILE, SLOW_FILE, /^test\/workflows\/(?!timing)/, /^test\/(api|replay)\//];
+/** Measures a quiet machine. */
+const LAST = /\/timing\.test\.ts$/;
 /** Of a whole file: the longest takes five minutes alone on two cores, and a busy machine three times that. */
 const TEST_TIMEOUT_MS = 25 * 60_000;
+/** Lab files keep both cores busy, and their hosts. */
+const LAB_FILES_AT_ONCE = 2;
+/** The others mostly wait. */
+const FILES_AT_ONCE = 4;
+/** Workflows that test files share. */
+const BUNDLES = {
+  SLIPWAY_TEST_BUNDLE: 'test/support/core-workflows.ts',
+  SLIPWAY_TEST_API_BUNDLE: 'test/api/workflows.ts',
+};
+const RUNNER = 'test/support/run-files.ts';
+/** Programs that test files start. */
+const WORKERS = ['test/support/worker-process.ts', 'test/support/scripted-worker-process.ts'];
 /** Versions of the sample product that tests switch between. */
 const VERSIONS = ['1.3-master', '1.4-master'];
 
@@ -29,7 +49,7 @@ async function main(args: string[]): Promise<number> {
   const wanted = args.filter((arg) => !arg.startsWith('--'));
   const files = (await testFiles())
     .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
-    .filter((file) => !fast || !LAB_FILE.test(file));
+    .filter((file) => !fast || !(LAB_FILE.test(file) || SLOW_FILE.test(file)));
   const dir = await mkdtemp(join(tmpdir(), 'slipway-test-'));
   // Postgres runs as a user of its own, who must get to its directory
   await chmod(dir, 0o711);
@@ -37,28 +57,33 @@ async function main(args: string[]): Promise<number> {
   const needsLab = files.some((file) => LAB_FILE.test(file));
   const shared = await startShared(dir);
   const lab = needsLab ? await startLab(dir) : undefined;
-  if (lab !== undefined && 'missing' in lab)
-    return runFiles(withoutLab(files), {
-      ...shared,
-      SLIPWAY_TEST_SKIP: JSON.stringify(skipped(files, lab.missing)),
-    });
-  return runFiles(files, { ...shared, ...lab });
+  if (lab !== undefined && 'missing' in lab) {
+    const env = { ...shared, SLIPWAY_TEST_SKIP: JSON.stringify(skipped(files, lab.missing)) };
+    return runFiles({ files: withoutLab(files), env, dir, concurrency: FILES_AT_ONCE });
+  }
+  const concurrency = needsLab ? LAB_FILES_AT_ONCE : FILES_AT_ONCE;
+  return runFiles({ files, env: { ...shared, ...lab }, dir, concurrency });
 }
 
 async function testFiles(): Promise<string[]> {
   const entries = await readdir(join(ROOT, 'test'), { recursive: true });
   const files = entries.filter((entry) => entry.endsWith('.test.ts')).map((entry) => join('test', entry));
-  // lab files take minutes each: they start first, so that the last one does not run alone
-  return files.sort((a, b) => Number(LAB_FILE.test(b)) - Number(LAB_FILE.test(a)) || a.localeCompare(b));
+  return files.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+}
+
+/** The longest start first, so that none of them runs alone at the end. */
+function rank(file: string): number {
+  if (LAST.test(file)) return Number.POSITIVE_INFINITY;
+  const found = LONGEST_FIRST.findIndex((pattern) => pattern.test(file));
+  return found < 0 ? LONGEST_FIRST.length : found;
 }
 
 async function startShared(dir: string): Promise<Record<string, string>> {
   await ensureTools({ log, need: ['temporal'] });
-  const bundle = join(dir, 'workflows.js');
-  const [postgres, temporal] = await Promise.all([
+  const [postgres, temporal, bundles] = await Promise.all([
     startPostgres({ dir: join(dir, 'postgres'), persistent: false, log }),
     startTemporal({ dir: join(dir, 'temporal'), log, searchAttributes: Object.keys(SEARCH_ATTRIBUTES) }),
-    bundleWorkflows(join(ROOT, 'test/support/test-workflows.ts')).then(({ code }) => writeFile(bundle, code)),
+    bundleAll(dir),
   ]);
   closers.push(
     () => postgres.stop(),
@@ -67,8 +92,19 @@ async function startShared(dir: string): Promise<Record<string, string>> {
   return {
     SLIPWAY_TEST_POSTGRES: postgres.url,
     SLIPWAY_TEST_TEMPORAL: temporal.address,
-    SLIPWAY_TEST_BUNDLE: bundle,
+    ...bundles,
   };
+}
+
+/** A bundle costs a second of a processor, so test files do not make their own. */
+async function bundleAll(dir: string): Promise<Record<string, string>> {
+  const made: Record<string, string> = {};
+  for (const [variable, workflows] of Object.entries(BUNDLES)) {
+    const file = join(dir, `${variable}.js`);
+    await writeFile(file, (await bundleWorkflows(join(ROOT, workflows))).code);
+    made[variable] = file;
+  }
+  return made;
 }
 
 async function startLab(dir: string): Promise<Record<string, string> | { missing: string }> {
@@ -105,14 +141,31 @@ function skipped(files: string[], reason: string): { file: string; reason: strin
   return files.filter((file) => LAB_FILE.test(file)).map((file) => ({ file, reason }));
 }
 
-function runFiles(files: string[], env: Record<string, string>): Promise<number> {
+interface RunFiles {
+  files: string[];
+  env: Record<string, string>;
+  dir: string;
+  concurrency: number;
+}
+
+async function runFiles({ files, env, dir, concurrency }: RunFiles): Promise<number> {
   log(`${files.length} files`);
+  const built = join(dir, 'built');
+  await mkdir(built);
+  await compile({ root: ROOT, files: [RUNNER, ...WORKERS, ...files], dir: built });
   const args = [
-    ...['--import', 'tsx', '--test', '--test-reporter=spec', '--test-force-exit'],
-    ...[`--test-timeout=${TEST_TIMEOUT_MS}`, '--test-concurrency=2'],
-    ...files.map((file) => relative(process.cwd(), join(ROOT, file))),
+    ...[
+      '--enable-source-maps',
+      compiledFile(built, RUNNER),
+      `--concurrency=${concurrency}`,
+      `--timeout=${TEST_TIMEOUT_MS}`,
+    ],
+    ...files.map((file) => compiledFile(built, file)),
   ];
-  const child = spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, args, {
+    stdio: 'inherit',
+    env: { ...process.env, ...env, SLIPWAY_TEST_BUILT: built },
+  });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
 }
