@@ -2,7 +2,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
-import { createAuthenticator } from './auth/authenticate.js';
+import { authenticator } from './auth/authenticate.js';
 import { BODY_LIMIT_BYTES } from './body.js';
 import type { AppDeps, AppSettings, RouteDeps } from './deps.js';
 import type { Ctx } from './environment.js';
@@ -11,15 +11,20 @@ import { addHealthRoutes } from './health.js';
 import { createMetrics } from './metrics.js';
 import { accessLog } from './middleware/access-log.js';
 import { clientAddress } from './middleware/client-address.js';
-import { allowed, crossSiteGuard } from './middleware/cross-site.js';
+import { crossSiteGuard } from './middleware/cross-site.js';
 import { createChanges } from './operations/changes.js';
+import { boundRequests, createRateLimiter } from './middleware/rate-limits.js';
 import { createProbes } from './probes.js';
 import { Problem, problemBody, PROBLEMS } from './problem.js';
-import { createRouter, type Router } from './router.js';
+import { createRouter, methodNotAllowed, type Router } from './router.js';
 import { addAccessRoutes } from './routes/access.js';
+import { addApiKeyRoutes } from './routes/api-keys.js';
 import { addClientChangeRoutes } from './routes/client-changes.js';
 import { addClientRoutes } from './routes/clients.js';
 import { addDocumentRoutes } from './routes/documents.js';
+import { addOperationStreamRoutes } from './routes/operation-streams.js';
+import { addOperationCleanupRoutes } from './routes/operation-cleanup.js';
+import { addOperationTimelineRoutes } from './routes/operation-timeline.js';
 import { addOperationRoutes } from './routes/operations.js';
 import { addServerRoutes } from './routes/servers.js';
 
@@ -30,12 +35,12 @@ export function createApp(deps: AppDeps): Router {
   const routeDeps: RouteDeps = {
     ...deps,
     db,
-    authenticator: createAuthenticator({ db, adminAddresses: settings.adminAddresses }),
     metrics: createMetrics({ db }),
-    changes: createChanges({ sql, logger }),
+    changes: createChanges({ sql, logger, stopping: deps.stopping }),
     probes: createProbes({ temporal }),
   };
   const router = createRouter();
+  const limiter = createRateLimiter(settings.rateLimits);
   const { hono } = router;
   // the order is the contract: an answer of any layer has an id, is logged and has the headers
   hono.use(requestId({ limitLength: 255 }));
@@ -45,7 +50,8 @@ export function createApp(deps: AppDeps): Router {
   hono.use(corsOf(settings));
   hono.use(bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: tooLarge }));
   hono.use(crossSiteGuard({ router, panelOrigins: settings.panelOrigins }));
-  hono.use(routeDeps.authenticator.middleware({ router }));
+  hono.use(authenticator({ db, router, limiter, adminAddresses: settings.adminAddresses }));
+  hono.use(boundRequests({ router, limiter }));
   hono.onError((error, c) => answerError(error, c));
   hono.notFound((c) => answerError(missing(c, router), c));
   addRoutes(router, routeDeps);
@@ -58,7 +64,11 @@ export function addRoutes(router: Router, deps: RouteDeps): void {
   addClientChangeRoutes(router, deps);
   addServerRoutes(router, deps);
   addOperationRoutes(router, deps);
+  addOperationStreamRoutes(router, deps);
+  addOperationCleanupRoutes(router, deps);
+  addOperationTimelineRoutes(router, deps);
   addAccessRoutes(router, deps);
+  addApiKeyRoutes(router, deps);
   addHealthRoutes(router, deps);
   addDocumentRoutes(router, deps);
 }
@@ -73,10 +83,21 @@ function corsOf({ panelOrigins }: AppSettings) {
       'Content-Type',
       'Idempotency-Key',
       'If-None-Match',
+      'Last-Event-ID',
       'Prefer',
       'X-Request-Id',
     ],
-    exposeHeaders: ['ETag', 'Link', 'Location', 'Preference-Applied', 'Retry-After', 'X-Request-Id'],
+    exposeHeaders: [
+      'ETag',
+      'Link',
+      'Location',
+      'Preference-Applied',
+      'RateLimit-Limit',
+      'RateLimit-Remaining',
+      'RateLimit-Reset',
+      'Retry-After',
+      'X-Request-Id',
+    ],
   });
 }
 
@@ -87,7 +108,7 @@ function tooLarge(): never {
 function missing(c: Ctx, router: Router): Problem {
   const routes = router.at(c.req.path);
   if (routes.length === 0) return new Problem('not_found', { detail: 'There is no such route' });
-  return new Problem('method_not_allowed', { headers: { Allow: allowed(routes) } });
+  return methodNotAllowed(routes);
 }
 
 function answerError(error: unknown, c: Ctx): Response {

@@ -2,10 +2,12 @@ import type { z } from '@hono/zod-openapi';
 import type { AuditEntry } from '../db/queries/audit.js';
 import type { OperationRequest } from '../workflows/contract/operation.js';
 import type { Ctx } from './environment.js';
+import { flag } from './fields.js';
 import { Problem } from './problem.js';
 import type { StartQuery } from './schemas/pages.js';
 import { refOf } from './operations/refusals.js';
 import { type Caller } from './operations/record-start.js';
+import { type Planned } from './operations/plan.js';
 import { type Started } from './operations/start.js';
 
 /** 255: what a header may reasonably carry; visible ASCII only. */
@@ -19,7 +21,16 @@ export function callerOf(c: Ctx, body: unknown = null): Caller {
     });
   }
   const identity = { actor: c.get('actor'), address: c.get('address'), requestId: c.get('requestId') };
-  return { ...identity, route: `${c.req.method} ${c.req.path}`, idempotencyKey, body };
+  const route = `${c.req.method} ${c.req.path}`;
+  return { ...identity, route, idempotencyKey, body, plan: wantsPlan(c) };
+}
+
+/** `?plan=true`, or `Prefer: plan` by RFC 7240. */
+function wantsPlan(c: Ctx): boolean {
+  const asked = flag().safeParse(c.req.query('plan'));
+  if (asked.success) return asked.data;
+  const preferences = (c.req.header('prefer') ?? '').split(',');
+  return preferences.some((preference) => preference.split(';')[0]?.trim().toLowerCase() === 'plan');
 }
 
 export function auditOf(c: Ctx, entry: Pick<AuditEntry, 'subject' | 'outcome' | 'detail'>): AuditEntry {
@@ -36,8 +47,10 @@ export function startOptions(
   };
 }
 
-/** `spec/access.md`: 202 with Location, or 200 for an operation that an equal request has started. */
-export function answerStarted(c: Ctx, { status, answerId, operation }: Started): Response {
+/** `spec/access.md`: 202 with Location, or 200 for an operation that an equal request has started; 200 for a plan. */
+export function answerStarted(c: Ctx, result: Started | Planned): Response {
+  if ('plan' in result) return c.json(result, 200, { 'Preference-Applied': 'plan' });
+  const { status, answerId, operation } = result;
   const ref = refOf(operation);
   return c.json({ id: answerId, operation: ref }, status, { Location: ref.href });
 }

@@ -9,6 +9,7 @@ import {
   type Variables,
 } from '../db/variables.js';
 import { canonicalNetwork } from './fields.js';
+import type { RateLimits } from './middleware/rate-limits.js';
 
 export interface ApiConfig extends StoreConfig {
   host: string;
@@ -25,6 +26,7 @@ export interface ApiConfig extends StoreConfig {
   product: string;
   templatesDir: string;
   backupKeepDays: number;
+  rateLimits: RateLimits;
 }
 
 /**
@@ -51,6 +53,7 @@ export function readConfig(variables: Variables): ApiConfig {
     templatesDir: read.text('TEMPLATES_DIR', 'templates'),
     // 30: a month is how long customers take to notice
     backupKeepDays: read.number('BACKUP_KEEP_DAYS', { fallback: 30, min: 1, max: 3650 }),
+    rateLimits: readRateLimits(read),
   };
   const plain = config.tls === null && !read.flag('BEHIND_TLS', false);
   if (config.production && plain && !isLoopback(config.host)) {
@@ -60,6 +63,21 @@ export function readConfig(variables: Variables): ApiConfig {
   }
   throwConfigurationErrors(errors);
   return config;
+}
+
+/** Each process counts for itself. */
+function readRateLimits(read: VariableReader): RateLimits {
+  const bound = (name: string, fallback: number) => read.number(name, { fallback, min: 1, max: 1_000_000 });
+  return {
+    // 6000: a panel that asks for the logs of a hundred clients each second
+    requests: bound('RATE_LIMIT', 6_000),
+    // 300: a fleet's worth of clicks in a minute; half an hour of it fills a run, which takes 10,000 signals
+    changes: bound('RATE_LIMIT_CHANGES', 300),
+    // 30: enough for setting up a fleet, too few for scanning a network
+    checks: bound('RATE_LIMIT_CHECKS', 30),
+    // 600: probes of a few orchestrators each second; as wrong passwords two fifths of one core
+    strangers: bound('RATE_LIMIT_STRANGERS', 600),
+  };
 }
 
 function readTls(read: VariableReader, errors: string[]): ApiConfig['tls'] {

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Database } from '../db/database.js';
 import type { Secrets } from '../db/secrets.js';
-import type { Authenticator } from './auth/authenticate.js';
 import type { Metrics } from './metrics.js';
+import type { RateLimits } from './middleware/rate-limits.js';
 import type { Changes } from './operations/changes.js';
 import type { Digest } from './operations/digest.js';
 import type { Probes } from './probes.js';
@@ -20,6 +20,9 @@ export interface AppSettings {
   products: readonly string[];
   /** days that a deleted client's backup is kept */
   backupKeepDays: number;
+  rateLimits: RateLimits;
+  /** silence of an event stream until a comment; absent: 15 s */
+  commentMs?: number;
 }
 
 /** What `createApp` is given by its composition root, or by a test. */
@@ -32,12 +35,13 @@ export interface AppDeps {
   logger: Logger;
   /** one line of authorized_keys, or null while there is none */
   sshPublicKey: () => Promise<string | null>;
+  /** aborted when the process is about to stop: streams and long polls end then */
+  stopping?: AbortSignal;
 }
 
 /** The same with what the app makes of it once, shared by the routes. */
 export interface RouteDeps extends AppDeps {
   db: Database['db'];
-  authenticator: Authenticator;
   metrics: Metrics;
   changes: Changes;
   probes: Probes;

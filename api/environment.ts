@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
+import type { Scope } from './auth/scopes.js';
 
 export interface Environment {
   Variables: {
@@ -7,8 +8,10 @@ export interface Environment {
     log: Logger;
     /** address of the caller, seen through trusted proxies */
     address: string;
-    /** who calls, such as `admin:root`; empty on open routes */
+    /** who calls, such as `admin:root` or `key:01K4…`; empty on open routes */
     actor: string;
+    /** what the caller may */
+    scope: Scope;
     /** declared path, such as `/clients/{id}`: what metrics and the audit log name */
     route: string;
   };

@@ -20,6 +20,8 @@ const DATABASE_AWAY = new Set([
   // the database is closed to connections
   '55000',
   '53300',
+  // no room on its disk
+  '53100',
   // before the first migration has run
   '42P01',
 ]);

@@ -4,7 +4,10 @@ const DESCRIPTION = `Slipway launches, keeps and scraps the environments that a 
 
 Bodies are taken as form-data, urlencoded and JSON alike. Errors are \`application/problem+json\` (RFC 9457) with a
 stable \`code\`. Whatever takes more than a moment is an operation: the answer is 202 with its address, and the
-operation goes on whatever happens to this process. Trailing slashes are tolerated; \`/server/…\` is \`/servers/…\`.`;
+operation goes on whatever happens to this process. Trailing slashes are tolerated; \`/server/…\` is \`/servers/…\`.
+
+Requests are bounded per caller and address, those that change something more tightly: \`RateLimit-Limit\`,
+\`RateLimit-Remaining\` and \`RateLimit-Reset\` (seconds) say what is left, 429 with \`Retry-After\` that it is used up.`;
 
 /** The OpenAPI 3.1 document of everything that was declared on the router. */
 export function describeApi(router: Router) {
@@ -13,8 +16,17 @@ export function describeApi(router: Router) {
     registry.registerComponent('securitySchemes', 'basic', {
       type: 'http',
       scheme: 'basic',
-      description: 'The administrator',
+      description: 'The administrator: holds every scope',
     });
+    const description =
+      'A key of a tool, with the scope `read`, `operate` or `admin`, each with those before it. An operation names the one that it needs.';
+    registry.registerComponent('securitySchemes', 'apiKey', {
+      type: 'apiKey',
+      in: 'header',
+      name: 'x-api-key',
+      description,
+    });
+    registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer', description });
   }
   return router.hono.getOpenAPI31Document({
     openapi: '3.1.0',

@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi';
 export const PROBLEMS = {
   invalid_body: [400, 'The body cannot be read'],
   unauthorized: [401, 'Login required'],
+  forbidden: [403, 'Not with this key'],
   cross_site: [403, 'Cross-site requests change nothing'],
   prefetch: [403, 'Prefetching changes nothing'],
   address_not_allowed: [403, 'Not from this address'],
@@ -12,16 +13,20 @@ export const PROBLEMS = {
   busy: [409, 'Another operation is running on the subject'],
   subdomain_taken: [409, 'The subdomain is taken'],
   host_taken: [409, 'A server with this host exists'],
+  name_taken: [409, 'The name is taken'],
   in_use: [409, 'Clients live there'],
+  nothing_left: [409, 'Nothing is left over'],
   needs_cleanup: [409, 'An earlier operation left things behind'],
   wrong_status: [409, 'The client is not in a state for this'],
   operation_ended: [409, 'The operation has ended'],
   not_holding: [409, 'The operation waits for nobody'],
+  check_failed: [409, 'A check of the plan failed'],
   past_commit: [409, 'The operation can only go forward'],
   decision_ignored: [409, 'The operation did not take the decision'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body has an unsupported type'],
   invalid_input: [422, 'The input is not valid'],
+  check_refused: [422, 'A check of the plan refuses the input'],
   idempotency_key_reused: [422, 'The Idempotency-Key was used with another body'],
   too_many_requests: [429, 'Too many requests'],
   internal: [500, 'Internal error'],
@@ -128,5 +133,17 @@ export const ProblemSchema = z
       .optional()
       .openapi({ description: 'With invalid input: every field that is not valid' }),
     operation: OperationRef.optional().openapi({ description: 'With busy: the operation that runs' }),
+    kind: z
+      .string()
+      .optional()
+      .openapi({ description: 'With a check or probe: failure kind', example: 'Conflict' }),
+    step: z
+      .string()
+      .optional()
+      .openapi({ description: 'With a check: name of its step', example: 'check-host' }),
+    hint: z.string().optional().openapi({
+      description: 'With a check: what a person can do',
+      example: 'free some disk space',
+    }),
   })
   .openapi('Problem', { description: 'Problem details by RFC 9457' });

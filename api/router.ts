@@ -1,11 +1,14 @@
-import { createRoute, OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi';
+import { OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi';
 import { getPath } from 'hono/utils/url';
-import { MEDIA_TYPES, readFields } from './body.js';
+import { covers, type Scope } from './auth/scopes.js';
+import { readFields } from './body.js';
+import { describeRoute } from './describe-route.js';
 import type { Ctx, Environment } from './environment.js';
-import { type FieldError, Problem, PROBLEMS, type ProblemCode, ProblemSchema } from './problem.js';
+import type { RateBound } from './middleware/rate-limits.js';
+import { type FieldError, Problem, type ProblemCode } from './problem.js';
 
 type Method = 'get' | 'post' | 'put' | 'delete';
-type ObjectSchema = z.ZodObject | undefined;
+export type ObjectSchema = z.ZodObject | undefined;
 type Parsed<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 
 export interface Endpoint<
@@ -24,10 +27,12 @@ export interface Endpoint<
   /** taken as form-data, urlencoded and JSON alike */
   body?: Body;
   headers?: z.ZodObject;
+  /** what its caller must hold; without one nobody may call it */
+  scope: Scope;
+  /** counted against this bound instead of that of changes */
+  bound?: 'checks';
   /** changes something: guarded against other sites and prefetching, whatever its method */
   changes: boolean;
-  /** answers without a login */
-  open?: boolean;
   responses: RouteConfig['responses'];
   /** what it may refuse with, beside what every route may */
   problems?: ProblemCode[];
@@ -44,7 +49,8 @@ export interface DeclaredRoute {
   path: string;
   pattern: RegExp;
   changes: boolean;
-  open: boolean;
+  scope: Scope;
+  bound: RateBound | undefined;
 }
 
 export interface Router {
@@ -54,7 +60,7 @@ export interface Router {
     endpoint: Endpoint<Params, Query, Body>,
     handle: (c: Ctx, input: Input<Params, Query, Body>) => Promise<Response> | Response,
   ): void;
-  /** routes declared for a path, whatever the method */
+  /** routes declared for a path, whatever the method: `/clients/billing_types` is not a `/clients/{id}` */
   at(path: string): DeclaredRoute[];
 }
 
@@ -62,21 +68,44 @@ export interface Router {
 export function createRouter(): Router {
   const hono = new OpenAPIHono<Environment>({ getPath: normalPath });
   const declared: DeclaredRoute[] = [];
+  const at = (path: string) => {
+    const literal = declared.filter((route) => route.path === path);
+    return literal.length > 0 ? literal : declared.filter((route) => route.pattern.test(path));
+  };
   return {
     hono,
     declared,
-    at: (path) => declared.filter((route) => route.pattern.test(path)),
+    at,
     add(endpoint, handle) {
-      const { method, path, changes, open = false } = endpoint;
-      hono.openAPIRegistry.registerPath(documented(endpoint));
-      declared.push({ method: method.toUpperCase(), path, pattern: patternOf(path), changes, open });
-      hono.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
+      const { method, path, changes, scope, bound } = endpoint;
+      hono.openAPIRegistry.registerPath(describeRoute(endpoint));
+      const verb = method.toUpperCase();
+      declared.push({ method: verb, path, pattern: patternOf(path), changes, scope, bound });
+      hono.on(verb, path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
         c.set('route', path);
+        const routes = at(c.req.path);
+        if (!routes.some((route) => route.path === path)) throw methodNotAllowed(routes);
+        if (!covers(c.get('scope'), scope)) throw forbidden(c, scope);
         if (changes) c.header('Cache-Control', 'no-store');
         return handle(c, await readInput(c, endpoint));
       });
     },
   };
+}
+
+/** 405, for a path that takes other methods. */
+export function methodNotAllowed(routes: DeclaredRoute[]): Problem {
+  const methods = new Set(routes.map((route) => route.method));
+  if (routes.some((route) => route.method === 'GET' && !route.changes)) methods.add('HEAD');
+  return new Problem('method_not_allowed', { headers: { Allow: [...methods].sort().join(', ') } });
+}
+
+function forbidden(c: Ctx, needed: Scope): Problem {
+  const detail =
+    needed === 'login'
+      ? "Only with the administrator's own login"
+      : `Needs the scope "${needed}"; this key has "${c.get('scope')}"`;
+  return new Problem('forbidden', { detail });
 }
 
 /** Trailing slashes are tolerated and `/server/…` is `/servers/…`, as in the source. */
@@ -134,77 +163,6 @@ function messageOf(issue: z.core.$ZodIssue, value: unknown): string {
   );
   if (found === undefined || (found === '' && issue.code === 'invalid_type')) return 'is required';
   return Array.isArray(found) && issue.code === 'invalid_type' ? 'is given more than once' : issue.message;
-}
-
-function documented<
-  Params extends ObjectSchema,
-  Query extends ObjectSchema,
-  Body extends z.ZodType | undefined,
->(endpoint: Endpoint<Params, Query, Body>): RouteConfig {
-  const { method, path, tag, summary, description, params, query, body, headers, open = false } = endpoint;
-  const request = {
-    ...(params === undefined ? {} : { params }),
-    ...(query === undefined ? {} : { query }),
-    ...(headers === undefined ? {} : { headers }),
-    ...(body === undefined
-      ? {}
-      : {
-          body: {
-            required: true,
-            content: Object.fromEntries(MEDIA_TYPES.map((type) => [type, { schema: body }])),
-          },
-        }),
-  };
-  return createRoute({
-    method,
-    path,
-    tags: [tag],
-    summary,
-    description,
-    operationId: `${method}${path.replaceAll(/[^a-z0-9]+(\w?)/gi, (_, next: string) => next.toUpperCase())}`,
-    security: open ? [] : [{ basic: [] }],
-    request,
-    responses: { ...endpoint.responses, ...problemResponses(endpoint) },
-  });
-}
-
-function problemResponses<
-  Params extends ObjectSchema,
-  Query extends ObjectSchema,
-  Body extends z.ZodType | undefined,
->({
-  open,
-  changes,
-  params,
-  query,
-  body,
-  problems = [],
-}: Endpoint<Params, Query, Body>): RouteConfig['responses'] {
-  const codes = new Set<ProblemCode>(['internal', ...problems]);
-  const guarded = [
-    'unauthorized',
-    'address_not_allowed',
-    'too_many_requests',
-    'database_unavailable',
-  ] as const;
-  if (!open) for (const code of guarded) codes.add(code);
-  if (params) codes.add('not_found');
-  if (query || body) codes.add('invalid_input');
-  if (body)
-    for (const code of ['invalid_body', 'unsupported_media_type', 'body_too_large'] as const) codes.add(code);
-  if (changes) for (const code of ['cross_site', 'prefetch'] as const) codes.add(code);
-  const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of codes)
-    byStatus.set(PROBLEMS[code][0], [...(byStatus.get(PROBLEMS[code][0]) ?? []), code]);
-  return Object.fromEntries(
-    [...byStatus].map(([status, list]) => [
-      status,
-      {
-        description: list.map((code) => `\`${code}\`: ${PROBLEMS[code][1]}`).join('; '),
-        content: { 'application/problem+json': { schema: ProblemSchema } },
-      },
-    ]),
-  );
 }
 
 /** A documented JSON answer. */

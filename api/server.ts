@@ -18,8 +18,12 @@ import { createTemporal } from './temporal.js';
 
 /** Between tries to reach a Postgres that is away at the start. */
 const PREPARE_AGAIN_MS = 1_000;
-/** Open requests get this long at the end; long polls and probes are shorter. */
+/** Of one query or transaction: a caller gets its 503 within 2 s. */
+const DATABASE_ANSWER_MS = 1_500;
+/** Open requests get this long at the end: many decisions at once take up to 20 s. */
 const DRAIN_MS = 35_000;
+/** Kept-alive connections are closed as soon as their last answer is out. */
+const CLOSE_IDLE_MS = 50;
 
 export interface ApiServer {
   /** where it listens, such as `http://127.0.0.1:8080` */
@@ -31,7 +35,12 @@ export interface ApiServer {
 
 /** Connections, app and listener of the API from its configuration. Listens at once; until Postgres is there it answers 503. */
 export async function startApi(config: ApiConfig, secretKey: string): Promise<ApiServer> {
-  const database = openDatabase({ url: config.databaseUrl, poolSize: config.databasePool });
+  const database = openDatabase({
+    url: config.databaseUrl,
+    poolSize: config.databasePool,
+    answerWithinMs: DATABASE_ANSWER_MS,
+  });
+  const stop = new AbortController();
   const secrets = createSecrets(parseSecretKeys(secretKey));
   const logger = createLogger({ level: config.logLevel, secretsInUse: () => secrets.valuesInUse() });
   const temporal = createTemporal(config.temporal);
@@ -47,8 +56,8 @@ export async function startApi(config: ApiConfig, secretKey: string): Promise<Ap
         (line) => line.trim(),
         () => null,
       ),
+    stopping: stop.signal,
   });
-  const stop = new AbortController();
   const listener = await listen(config, hono.fetch);
   const { address, port, family } = listener.address() as AddressInfo;
   const url = `${config.tls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
@@ -79,8 +88,12 @@ async function listen(config: ApiConfig, fetch: Parameters<typeof serve>[0]['fet
 
 async function drain(listener: ServerType): Promise<void> {
   const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
-  if ('closeIdleConnections' in listener) listener.closeIdleConnections();
+  const idle = setInterval(
+    () => 'closeIdleConnections' in listener && listener.closeIdleConnections(),
+    CLOSE_IDLE_MS,
+  );
   await Promise.race([closed, sleep(DRAIN_MS, undefined, { ref: false })]);
+  clearInterval(idle);
   if ('closeAllConnections' in listener) listener.closeAllConnections();
   await closed;
 }

@@ -16,9 +16,18 @@ export interface Database {
 
 /**
  * `url`: `postgres://user:password@host:port/database`. Statements give up after 5 s and connections after 3 s,
- * so that a slow database answers 503 in time instead of piling up requests.
+ * so that a slow database answers 503 in time instead of piling up requests. With `answerWithinMs` queries and whole
+ * transactions fail by then on this side too, with the code ETIMEDOUT, whatever keeps the answer: for those who wait.
  */
-export function openDatabase({ url, poolSize }: { url: string; poolSize: number }): Database {
+export function openDatabase({
+  url,
+  poolSize,
+  answerWithinMs = null,
+}: {
+  url: string;
+  poolSize: number;
+  answerWithinMs?: number | null;
+}): Database {
   const sql = postgres(url, {
     max: poolSize,
     connect_timeout: 3,
@@ -27,30 +36,69 @@ export function openDatabase({ url, poolSize }: { url: string; poolSize: number 
     onnotice: () => undefined,
     connection: { statement_timeout: 5_000, application_name: 'slipway' },
   });
-  return { db: drizzle(withPreparedStatements(sql), { schema }), sql, close: () => sql.end({ timeout: 5 }) };
+  const bound = () => (answerWithinMs === null ? null : Date.now() + answerWithinMs);
+  return {
+    db: drizzle(withPreparedStatements(sql, bound), { schema }),
+    sql,
+    close: () => sql.end({ timeout: 5 }),
+  };
 }
+
+/** Until when an answer is of use, epoch milliseconds; null = as long as it takes. */
+type Bound = () => number | null;
 
 /**
  * drizzle sends every statement through `unsafe`, which is unprepared by default and so costs a round trip more.
  * Its transactions get their client from `begin` and `savepoint`.
  */
-function withPreparedStatements<Client extends object>(client: Client): Client {
+function withPreparedStatements<Client extends object>(client: Client, bound: Bound): Client {
   return new Proxy(client, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name);
       if (typeof value !== 'function') return value;
       if (name === 'unsafe') {
         return (query: string, parameters: unknown[] = [], options: object = {}) =>
-          value.call(target, query, parameters, { prepare: true, ...options });
+          settledBy(bound(), value.call(target, query, parameters, { prepare: true, ...options }));
       }
       if (name !== 'begin' && name !== 'savepoint') return value;
-      return (...args: unknown[]) =>
-        value.apply(
-          target,
-          args.map((arg) =>
-            typeof arg === 'function' ? (tx: object) => arg(withPreparedStatements(tx)) : arg,
-          ),
+      return (...args: unknown[]) => {
+        const until = bound();
+        const given = args.map((arg) =>
+          typeof arg === 'function'
+            ? (tx: object) => {
+                // nobody waits for it any more: it must not be done behind their back
+                if (until !== null && Date.now() >= until) throw late();
+                return arg(withPreparedStatements(tx, () => until));
+              }
+            : arg,
         );
+        return raced(until, value.apply(target, given));
+      };
     },
   });
+}
+
+/** A query of the driver: lazy, so that it must stay the same object, and settled by whoever is first. */
+type Query = Promise<unknown> & { reject(error: Error): void };
+
+function settledBy(until: number | null, query: Query): Query {
+  if (until === null) return query;
+  const timer = setTimeout(() => query.reject(late()), until - Date.now());
+  const clear = () => clearTimeout(timer);
+  query.then(clear, clear);
+  return query;
+}
+
+async function raced<T>(until: number | null, work: Promise<T>): Promise<T> {
+  if (until === null) return work;
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), until - Date.now());
+  });
+  work.catch(() => undefined);
+  return Promise.race([work, timeout]).finally(() => clearTimeout(timer));
+}
+
+function late(): Error {
+  return Object.assign(new Error('Postgres did not answer in time'), { code: 'ETIMEDOUT' });
 }

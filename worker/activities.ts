@@ -19,7 +19,7 @@ export interface ActivityParts extends ConnectionParts {
 export function createActivities(parts: ActivityParts) {
   const { db, secrets, smtpUrl, mailFrom } = parts;
   const connections = createConnections(parts);
-  const transport = smtpUrl === null ? NO_MAIL_SERVER : createSmtpTransport(parseSmtpUrl(smtpUrl));
+  const transport = mailTransport(smtpUrl);
   return {
     ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
     ...createSqlActivities(connections),
@@ -30,6 +30,10 @@ export function createActivities(parts: ActivityParts) {
     ...createJobActivities(connections),
     ...createProbes(connections),
   };
+}
+
+export function mailTransport(smtpUrl: string | null): MailTransport {
+  return smtpUrl === null ? NO_MAIL_SERVER : createSmtpTransport(parseSmtpUrl(smtpUrl));
 }
 
 const NO_MAIL_SERVER: MailTransport = {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isMailAddress } from '../activities/mail/address.js';
 import {
   readStoreConfig,
   readVariables,
@@ -18,6 +19,8 @@ export interface WorkerConfig extends StoreConfig {
   /** `smtp://user:password@host:port`; null: mails fail as warnings */
   smtpUrl: string | null;
   mailFrom: string;
+  /** who is told of holds, what could not be undone, and the like; null: nobody this way */
+  notices: { to: string | null; webhook: string | null; publicUrl: string | null };
   /** addresses that may always read a client's health path; empty: the one that the host's sshd sees */
   checkAddresses: string[];
   metricsAddress: string | null;
@@ -41,13 +44,28 @@ export function readWorkerConfig(variables: Variables): WorkerConfig {
     limits: {
       ...DEFAULT_LIMITS,
       holdWindowMs: minutes('HOLD_WINDOW_MINUTES', DEFAULT_LIMITS.holdWindowMs, 43_200),
+      gateWaitMs: minutes('GATE_WAIT_MINUTES', DEFAULT_LIMITS.gateWaitMs, 1_440),
+      busyWaitMs: minutes('BUSY_WAIT_MINUTES', DEFAULT_LIMITS.busyWaitMs, 1_440),
     },
     retryWindowMs: minutes('RETRY_WINDOW_MINUTES', RETRY_WINDOW_MS, 1_440),
     smtpUrl: read.value('SMTP_URL') ?? null,
     mailFrom: read.text('MAIL_FROM', 'slipway@localhost.localdomain', /^[^\s@]+@[^\s@]+$/),
+    notices: readNotices(read, errors),
     checkAddresses,
     metricsAddress: read.value('WORKER_METRICS_ADDRESS') ?? null,
   };
   throwConfigurationErrors(errors);
   return config;
+}
+
+function readNotices(read: ReturnType<typeof readVariables>, errors: string[]): WorkerConfig['notices'] {
+  const to = read.value('NOTICE_EMAIL') ?? null;
+  if (to !== null && !isMailAddress(to)) errors.push('NOTICE_EMAIL must be a mail address');
+  const url = (name: string): string | null => {
+    const value = read.value(name) ?? null;
+    const good = value === null || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol));
+    if (!good) errors.push(`${name} must be an http or https address`);
+    return value;
+  };
+  return { to, webhook: url('NOTICE_WEBHOOK'), publicUrl: url('PUBLIC_URL')?.replace(/\/+$/, '') ?? null };
 }

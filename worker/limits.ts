@@ -8,6 +8,10 @@ export const DEFAULT_LIMITS: OperationLimits = {
   undoAttempts: 20,
   // forward-only operations try again by themselves while they hold
   forwardRetryMs: 15 * 60_000,
+  // an hour: a migration or a build on a server is over by then; longer, somebody should look
+  gateWaitMs: 60 * 60_000,
+  // ten minutes: most operations on one subject are; a person who asked for two at once still looks
+  busyWaitMs: 10 * 60_000,
 };
 
 /** A server that reboots with a file system check is back within this time. */

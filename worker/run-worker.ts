@@ -1,16 +1,18 @@
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { type Logger, pino } from 'pino';
+import { createNotices } from '../activities/mail/notices.js';
 import { ensureMasterKey, publicKeyLine } from '../activities/ssh/keys.js';
 import { createSsh } from '../activities/ssh/ssh.js';
 import { openDatabase } from '../db/database.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { ensureSecretKey } from '../db/secret-key.js';
 import { createSecrets, parseSecretKeys } from '../db/secrets.js';
-import { createActivities } from './activities.js';
+import { createActivities, mailTransport } from './activities.js';
 import { bundleWorkflows } from './bundle.js';
 import type { WorkerConfig } from './config.js';
 import { ensureNamespace } from './namespace.js';
 import { ensurePublicKeyFile } from './public-key-file.js';
+import { ensureSchedules } from './schedules.js';
 import { createWorker } from './worker.js';
 
 export interface RunningWorker {
@@ -48,7 +50,7 @@ export function startWorker(config: WorkerConfig): RunningWorker {
     ended,
     async close() {
       const started = await running.catch(() => undefined);
-      if (started?.worker.getState() === 'RUNNING') started.worker.shutdown();
+      started?.worker.shutdown();
       await ended.catch(() => undefined);
     },
   };
@@ -70,6 +72,7 @@ async function prepareWorker(config: WorkerConfig, log: Logger, closers: Close[]
   const connection = await NativeConnection.connect({ address, tls });
   closers.push(() => connection.close());
   await ensureNamespace(connection, namespace);
+  await ensureSchedules(connection, { namespace, taskQueue });
   return createWorker({
     connection,
     namespace,
@@ -81,6 +84,12 @@ async function prepareWorker(config: WorkerConfig, log: Logger, closers: Close[]
     retryWindowMs: config.retryWindowMs,
     edits: {},
     activities: createActivities({ ...config, db: database.db, secrets, ssh }),
+    notices: createNotices({
+      ...config.notices,
+      db: database.db,
+      transport: mailTransport(config.smtpUrl),
+      from: config.mailFrom,
+    }),
     log,
   });
 }

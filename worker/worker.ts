@@ -1,14 +1,24 @@
+import { Client } from '@temporalio/client';
 import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { Db } from '../db/database.js';
 import { redactChunk } from '../db/redaction.js';
 import type { Secrets } from '../db/secrets.js';
+import type { NoticeActivities } from '../activities/mail/notices.js';
+import { createAdmissions, type WaitPace } from '../activities/records/admissions.js';
+import { createCleanupActivities } from '../activities/records/cleanup.js';
+import { createNightlyActivities } from '../activities/records/sweep-nightly.js';
 import { createOperationRecords, type EditCheck } from '../activities/records/operation-records.js';
+import { createFanOutRecords } from '../activities/records/children.js';
 import {
   createStepInterceptor,
   type StepInterceptorOptions,
 } from '../activities/records/step-interceptor.js';
 import { createStepRecords } from '../activities/records/step-records.js';
+import { createSubjects } from '../activities/records/subjects.js';
+import { createSweepActivities } from '../activities/records/sweep.js';
+import { waitsQueue } from '../workflows/contract/admission.js';
 import type { OperationLimits } from '../workflows/contract/operation.js';
+import { createDescribe } from './describe.js';
 
 export interface WorkerParts {
   connection: NativeConnection;
@@ -22,13 +32,69 @@ export interface WorkerParts {
   edits: Record<string, EditCheck>;
   /** every activity that acts of workflows name */
   activities: object;
+  /** absent: nobody is told of anything */
+  notices?: NoticeActivities;
   log: StepInterceptorOptions['log'];
   /** tests only */
   inject?: StepInterceptorOptions['inject'];
+  /** tests only */
+  waitPace?: WaitPace;
 }
 
-/** One worker with the operation core around its activities. */
-export function createWorker(parts: WorkerParts): Promise<Worker> {
+export interface OperationWorker {
+  /** resolves after `shutdown`; rejects when it cannot go on */
+  run(): Promise<void>;
+  runUntil(work: () => Promise<void>): Promise<void>;
+  shutdown(): void;
+}
+
+const NO_NOTICES: NoticeActivities = { deliverNotices: () => Promise.resolve({ delivered: 0, open: 0 }) };
+
+/** Waits cost little; more than these take turns. */
+const WAITS_AT_ONCE = 500;
+
+/** One worker with the operation core around its activities, and one for what only waits. */
+export async function createWorker(parts: WorkerParts): Promise<OperationWorker> {
+  const { connection, namespace, taskQueue, db } = parts;
+  const client = new Client({ connection, namespace });
+  const describe = createDescribe(client);
+  const pace = parts.waitPace === undefined ? {} : { pace: parts.waitPace };
+  const waits = { ...createAdmissions({ db, describe, ...pace }), ...createSubjects({ db, describe }) };
+  const workers = await Promise.all([
+    createStepWorker(parts, client, waits),
+    Worker.create({
+      connection,
+      namespace,
+      taskQueue: waitsQueue(taskQueue),
+      activities: waits,
+      maxConcurrentActivityTaskExecutions: WAITS_AT_ONCE,
+      maxConcurrentActivityTaskPolls: 2,
+    }),
+  ]);
+  return together(workers);
+}
+
+/** Either ends with the other. */
+function together(workers: readonly Worker[]): OperationWorker {
+  const shutdown = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  const run = async (): Promise<void> => {
+    const runs = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));
+    for (const ended of runs) if (ended.status === 'rejected') throw ended.reason;
+  };
+  return {
+    run,
+    shutdown,
+    async runUntil(work) {
+      const done = run();
+      await work().finally(shutdown);
+      await done;
+    },
+  };
+}
+
+function createStepWorker(parts: WorkerParts, client: Client, waits: object): Promise<Worker> {
   const { connection, namespace, taskQueue, workflowBundle, db, secrets, limits, retryWindowMs, edits, log } =
     parts;
   const interceptor = createStepInterceptor({
@@ -38,17 +104,34 @@ export function createWorker(parts: WorkerParts): Promise<Worker> {
     log,
     ...(parts.inject === undefined ? {} : { inject: parts.inject }),
   });
+  const { notices = NO_NOTICES } = parts;
+  const onNotice = () => {
+    // the minute sweep delivers what this does not
+    notices.deliverNotices().catch((error: unknown) => log.warn({ error: String(error) }, 'a notice waits'));
+  };
+  const records = createOperationRecords({ db, limits, edits, onNotice });
   return Worker.create({
     connection,
     namespace,
     taskQueue,
     workflowBundle,
-    activities: { ...createOperationRecords({ db, limits, edits }), ...parts.activities },
+    activities: {
+      ...records,
+      ...notices,
+      ...createCleanupActivities(db),
+      ...createNightlyActivities(db),
+      ...createSweepActivities({ db, client, taskQueue, records }),
+      ...createFanOutRecords(db),
+      ...waits,
+      ...parts.activities,
+    },
     interceptors: { activity: [interceptor] },
     // a dead worker's cached workflows are picked up by another after this long instead of 10 s
     stickyQueueScheduleToStartTimeout: '2 seconds',
     // what runs may end by itself on SIGTERM; below the 60 s that compose grants before it kills
     shutdownGraceTime: '45 seconds',
+    // the SDK's own is 8 s of the 10 s timeout, and a cancel is only learnt of by a heartbeat
+    maxHeartbeatThrottleInterval: '3 seconds',
     // SSH and CPU are the limit, not slots: see design/performance-notes
     maxConcurrentActivityTaskExecutions: 40,
   });

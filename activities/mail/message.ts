@@ -55,6 +55,11 @@ function oneLine(key: string, value: string): string {
   return key === 'password' ? value : value.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 }
 
+/** A mail of plain words that no template knows. */
+export function textMail({ subject, text }: { subject: string; text: string }): MailText {
+  return { subject: oneLine('subject', subject), text, html: htmlOf(text) };
+}
+
 function htmlOf(text: string): string {
   const paragraphs = text.trim().split(/\n{2,}/);
   return paragraphs

@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { and, eq, isNotNull } from 'drizzle-orm';
-import type { Tx } from '../../db/database.js';
+import type { Queries } from '../../db/database.js';
 import { clients, type servers } from '../../db/schema/index.js';
 import { failure } from '../../workflows/contract/failures.js';
 
@@ -10,9 +10,12 @@ type Server = typeof servers.$inferSelect;
 const CLIENT_PREFIX = 28;
 const CLIENT_SUBNET_SIZE = 2 ** (32 - CLIENT_PREFIX);
 
-/** The smallest free port and /28 of a server. Call it while the server's row is locked. */
-export async function takeAddresses(tx: Tx, server: Server): Promise<{ port: number; subnetIndex: number }> {
-  const rows = await tx
+/** The smallest free port and /28 of a server. Whoever takes them calls it while the server's row is locked. */
+export async function findAddresses(
+  db: Queries,
+  server: Server,
+): Promise<{ port: number; subnetIndex: number }> {
+  const rows = await db
     .select({ port: clients.port, subnetIndex: clients.subnetIndex })
     .from(clients)
     .where(and(eq(clients.serverId, server.id), isNotNull(clients.port)));

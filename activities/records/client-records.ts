@@ -1,38 +1,31 @@
-import { randomBytes, randomInt } from 'node:crypto';
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
-import { backups, clients, operationUndos, servers } from '../../db/schema/index.js';
+import { backups, clients, operationUndos } from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
-import type { ClientNames, ClientThing } from '../../workflows/contract/clients.js';
+import type { ClientThing, CreateClientParams } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
-import { clientName } from '../../workflows/contract/ids.js';
 import type { StepContext } from '../../workflows/contract/step.js';
-import { subnetAt, takeAddresses } from './client-addresses.js';
-
-export interface ClientRecordsOptions {
-  db: Db;
-  secrets: Secrets;
-  /** `<image>` of a product profile */
-  imageOf(product: string): string;
-}
-
-export interface Reservation {
-  names: ClientNames;
-  /** the caller gave the administrator's password, so the client may be told it */
-  passwordGiven: boolean;
-  /** id of the secret that the administrator starts with */
-  adminPassword: string;
-}
+import {
+  clientRow,
+  foresee,
+  type Reservation,
+  type ReservationParts,
+  reserve,
+} from './client-reservation.js';
 
 export type ClientRecords = ReturnType<typeof createClientRecords>;
 
 /** The client's own row over its life; names are computed here once, and nowhere else. */
-export function createClientRecords(options: ClientRecordsOptions) {
+export function createClientRecords(options: ReservationParts) {
   const { db, secrets } = options;
   return {
     /** Takes a port and a network and names everything that will be made. Asked again, it answers the same. */
     reserveClient: ({ clientId }: { clientId: number }, step: StepContext): Promise<Reservation> =>
       db.transaction((tx) => reserve(tx, options, clientId, step.operation)),
+
+    /** For plans: what `reserveClient` would answer now. Takes and writes nothing; secrets have no ids yet. */
+    foreseeClient: (params: CreateClientParams, _step: StepContext): Promise<Reservation> =>
+      foresee(options, params),
 
     /** Undo of `reserveClient`: the row stays as `failed`; addresses stay taken while something of it is left. */
     releaseClient: ({ clientId }: { clientId: number }, step: StepContext): Promise<void> =>
@@ -78,6 +71,14 @@ export function createClientRecords(options: ClientRecordsOptions) {
         else await secrets.erase(tx, password);
         return { first };
       }),
+
+    /** For plans: what `recordAdminPassword` would answer now. */
+    async foreseeAdminPassword(
+      { clientId }: { clientId: number },
+      _step: StepContext,
+    ): Promise<{ first: boolean }> {
+      return { first: !(await clientRow(db, clientId)).adminPasswordGiven };
+    },
 
     async markClientDeleting({ clientId }: { clientId: number }, _step: StepContext): Promise<void> {
       await db
@@ -128,62 +129,13 @@ export function createClientRecords(options: ClientRecordsOptions) {
   };
 }
 
-async function reserve(
-  tx: Tx,
-  { secrets, imageOf }: ClientRecordsOptions,
-  clientId: number,
-  operation: string,
-): Promise<Reservation> {
-  const row = await clientRow(tx, clientId);
-  if (row.names !== null && row.operationId === operation && row.adminPassword !== null) {
-    return { names: row.names, passwordGiven: row.adminPasswordGiven, adminPassword: row.adminPassword };
-  }
-  const [server] = await tx.select().from(servers).where(eq(servers.id, row.serverId)).for('update');
-  if (server === undefined) throw failure('NotFound', `server ${row.serverId} does not exist`);
-  const { port, subnetIndex } = await takeAddresses(tx, server);
-  const place = (name: string) => ({ owner: `clients/${clientId}`, name });
-  const name = clientName(clientId);
-  const names: ClientNames = {
-    clientId,
-    serverId: server.id,
-    name,
-    directory: `${server.baseDir}/docker/clients/${name}`,
-    vhostFile: `${server.vhostDir}/${name}.conf`,
-    hostname: `${row.subdomain}.${server.domain}`,
-    subnet: subnetAt(server.clientPool, subnetIndex),
-    port,
-    image: `${imageOf(server.product)}:${row.versionTag}`,
-    product: server.product,
-    secrets: {
-      databasePassword: await secrets.store(tx, place('database_password'), generatePassword()),
-      clientToken: await secrets.store(tx, place('client_token'), generatePassword(48)),
-      // 32 bytes: what AES-256 application keys take
-      applicationKey: await secrets.store(tx, place('application_key'), randomBytes(32).toString('base64')),
-    },
-  };
-  const adminPassword =
-    row.adminPassword ?? (await secrets.store(tx, place('admin_password'), generatePassword()));
-  await tx
-    .update(clients)
-    .set({
-      status: 'creating',
-      port,
-      subnetIndex,
-      names,
-      operationId: operation,
-      adminPassword,
-      updatedAt: new Date(),
-    })
-    .where(eq(clients.id, clientId));
-  return { names, passwordGiven: row.adminPasswordGiven, adminPassword };
-}
-
 async function release(
   tx: Tx,
   secrets: Secrets,
   clientId: number,
-  { operation, step }: StepContext,
+  { operation: runner, step, undo }: StepContext,
 ): Promise<void> {
+  const operation = undo?.of ?? runner;
   const [leftover] = await tx
     .select({ id: operationUndos.id })
     .from(operationUndos)
@@ -216,18 +168,4 @@ async function findThing(db: Db, clientId: number): Promise<ClientThing | null> 
   return row.names === null || row.operationId === null
     ? null
     : { names: row.names, operation: row.operationId };
-}
-
-async function clientRow(db: Db | Tx, clientId: number) {
-  const [row] = await db.select().from(clients).where(eq(clients.id, clientId));
-  if (row === undefined || row.status === 'deleted')
-    throw failure('NotFound', `client ${clientId} does not exist`);
-  return row;
-}
-
-const PASSWORD_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789';
-
-/** 32 characters of 57 are 186 bits; letters and digits only, so that no grammar has to escape them. */
-export function generatePassword(length = 32): string {
-  return Array.from({ length }, () => PASSWORD_ALPHABET.charAt(randomInt(PASSWORD_ALPHABET.length))).join('');
 }

@@ -1,6 +1,6 @@
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { eq, type SQL, sql } from 'drizzle-orm';
 import type { Queries, Tx } from '../../db/database.js';
-import { operationEvents, operations } from '../../db/schema/index.js';
+import { operations } from '../../db/schema/index.js';
 import type { OperationState } from '../../workflows/contract/operation.js';
 import type { LogLine } from '../../workflows/contract/records.js';
 
@@ -27,41 +27,43 @@ export async function lockOperation(tx: Tx, id: string): Promise<LockedOperation
 /** Appends lines to an operation's createlog: numbered without gap, each key once. Tells whoever waits for changes. */
 export async function appendLines(
   tx: Tx,
-  operation: LockedOperation,
+  { id, lastEvent }: LockedOperation,
   lines: readonly LogLine[],
 ): Promise<void> {
-  const fresh = await unknownLines(tx, operation.id, lines);
-  if (fresh.length > 0) {
-    const rows = fresh.map((line, index) => ({
-      operationId: operation.id,
-      seq: operation.lastEvent + 1 + index,
-      ...line,
-    }));
-    const lastEvent = operation.lastEvent + fresh.length;
-    await tx.insert(operationEvents).values(rows);
-    await tx.update(operations).set({ lastEvent }).where(eq(operations.id, operation.id));
-  }
-  await notify(tx, operation.id);
+  if (lines.length === 0) return notify(tx, id);
+  await tx.execute(sql`
+    with open as (select ${id}::text as id, ${lastEvent}::int as last_event),
+      ${appending(lines)}
+    select ${notifying(id)}`);
 }
 
-async function unknownLines(tx: Tx, operation: string, lines: readonly LogLine[]): Promise<LogLine[]> {
-  if (lines.length === 0) return [];
-  const known = await tx
-    .select({ key: operationEvents.key })
-    .from(operationEvents)
-    .where(
-      and(
-        eq(operationEvents.operationId, operation),
-        inArray(
-          operationEvents.key,
-          lines.map((line) => line.key),
-        ),
-      ),
-    );
-  const keys = new Set(known.map((row) => row.key));
-  return lines.filter((line) => !keys.has(line.key));
+/** Parts of a statement for lines, at least one: reads `open (id, last_event)`, whose row of `operations` is locked. */
+export function appending(lines: readonly LogLine[]): SQL {
+  const rows = lines.map(
+    ({ key, type, step, message, level }, place) =>
+      sql`(${place}::int, ${key}::text, ${type}::text, ${step}::text, ${message}::text, ${level}::text)`,
+  );
+  return sql`
+    appended as (
+      insert into operation_events (operation_id, seq, key, type, step, message, level)
+      select open.id, open.last_event + row_number() over (order by place), key, type, step, message, level
+      from open, (values ${sql.join(rows, sql`, `)}) as line (place, key, type, step, message, level)
+      where not exists (select from operation_events known where known.operation_id = open.id and known.key = line.key)
+      on conflict (operation_id, key) do nothing
+      returning operation_id
+    ),
+    counted as (
+      update operations set last_event = last_event + total.lines
+      from (select operation_id, count(*)::int as lines from appended group by operation_id) as total
+      where operations.id = total.operation_id
+    )`;
 }
 
 export async function notify(db: Queries, operation: string): Promise<void> {
-  await db.execute(sql`select pg_notify(${OPERATION_CHANNEL}, ${operation})`);
+  await db.execute(sql`select ${notifying(operation)}`);
+}
+
+/** Told with the commit, never before. */
+export function notifying(operation: string): SQL {
+  return sql`pg_notify(${OPERATION_CHANNEL}, ${operation})`;
 }

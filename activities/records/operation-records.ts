@@ -1,6 +1,7 @@
 import { and, eq, inArray, isNull, ne, lt, notInArray, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
 import { operationSteps, operations, operationUndos } from '../../db/schema/index.js';
+import { CLEANING_KINDS } from '../../workflows/contract/cleanup.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { END_STATES, isEnd, type OperationLimits } from '../../workflows/contract/operation.js';
 import type {
@@ -11,24 +12,36 @@ import type {
   OperationRecord,
   OperationRecords,
 } from '../../workflows/contract/records.js';
+import { forgetAdmissions, giveBack, takeAdmission } from './admissions.js';
+import { noticeEnd, noticeHold } from './notices.js';
 import { appendLines, type LockedOperation } from './operation-log.js';
 
 /** Checks changed input of one kind of operation and stores what belongs into records; answers the new parameters. */
 export type EditCheck = (params: unknown, input: Record<string, unknown>) => Promise<EditResult>;
 
+/** Class 22 of SQLSTATE. */
+const DATA_EXCEPTION = /^22...$/;
+
 export interface OperationRecordsOptions {
   db: Db;
   limits: OperationLimits;
   edits: Record<string, EditCheck>;
+  /** there may be something to tell people; called after the record that says so */
+  onNotice?: () => void;
 }
 
-/** Kinds that may run on a subject whose undos are still open. */
-const CLEANING_KINDS = ['cleanup', 'delete_client'];
-
-export function createOperationRecords({ db, limits, edits }: OperationRecordsOptions): OperationRecords {
+export function createOperationRecords({
+  db,
+  limits,
+  edits,
+  onNotice,
+}: OperationRecordsOptions): OperationRecords {
   return {
-    claimOperation: (input) => db.transaction((tx) => claim(tx, input, limits)),
-    recordOperation: (record) => db.transaction((tx) => writeRecord(tx, record)),
+    claimOperation: (input) => db.transaction((tx) => claim(tx, input, limits)).catch(refuseUnstorable),
+    async recordOperation(record) {
+      await db.transaction((tx) => writeRecord(tx, record));
+      if (record.state === 'holding' || record.state === 'rollback_incomplete') onNotice?.();
+    },
     async checkEdit({ kind, params, input }: EditInput) {
       const check = edits[kind];
       return check === undefined
@@ -43,7 +56,7 @@ export function createOperationRecords({ db, limits, edits }: OperationRecordsOp
  * `Conflict`; an operation that was started by hand gets its row here.
  */
 async function claim(tx: Tx, input: ClaimInput, limits: OperationLimits): Promise<ClaimResult> {
-  const { request, kind, subject, title, runId, params } = input;
+  const { request, kind, subject, title, runId, params, admission } = input;
   await tx
     .insert(operations)
     .values({
@@ -54,6 +67,7 @@ async function claim(tx: Tx, input: ClaimInput, limits: OperationLimits): Promis
       state: 'starting',
       actor: request.actor,
       requestId: request.requestId,
+      parentId: request.parent?.operation ?? null,
       input: { operation: request, params },
       ...numbersOf(params),
     })
@@ -74,7 +88,16 @@ async function claim(tx: Tx, input: ClaimInput, limits: OperationLimits): Promis
   await appendLines(tx, row, [
     { key: 'claimed', type: 'started', step: null, message: title, level: 'info' },
   ]);
-  return { limits };
+  if (admission === undefined) return { limits };
+  const { id: operation, root = operation } = request;
+  return { limits, admission: await takeAdmission(tx, { ...admission, operation, root, taking: 1 }) };
+}
+
+/** A claim is tried for as long as Postgres is away; what no row can hold, such as a NUL, would be tried for ever. */
+function refuseUnstorable(thrown: unknown): never {
+  const { code } = ((thrown as Error).cause ?? {}) as { code?: unknown };
+  if (typeof code !== 'string' || !DATA_EXCEPTION.test(code)) throw thrown;
+  throw failure('InvalidInput', 'it was started with something that cannot be kept, such as a NUL character');
 }
 
 /** The workflow id is ours, so no other operation of the subject runs: what is open stays open without us. */
@@ -128,6 +151,7 @@ async function writeRecord(tx: Tx, record: OperationRecord): Promise<void> {
       decisions: record.decisions,
       result: record.result,
       error: record.error,
+      waitingFor: record.waitingFor ?? null,
       ...(ended ? { endedAt: new Date() } : {}),
     })
     .where(
@@ -137,12 +161,23 @@ async function writeRecord(tx: Tx, record: OperationRecord): Promise<void> {
         lt(operations.lastRecord, record.number),
       ),
     )
-    .returning({ id: operations.id, state: operations.state, lastEvent: operations.lastEvent });
+    .returning({
+      id: operations.id,
+      state: operations.state,
+      lastEvent: operations.lastEvent,
+      kind: operations.kind,
+      title: operations.title,
+    });
   if (row === undefined) return;
-  for (const { key, state } of record.steps) {
+  const { state, hold, error } = record;
+  if (state === 'holding' && hold !== null) await noticeHold(tx, row, hold);
+  if (state === 'rollback_incomplete') await noticeEnd(tx, row, { state, error });
+  if (ended) await forgetAdmissions(tx, record.operation);
+  else if (record.giveBack !== undefined) await giveBack(tx, record.operation, record.giveBack);
+  for (const { key, state, summary } of record.steps) {
     await tx
       .update(operationSteps)
-      .set({ state })
+      .set({ state, ...(summary === undefined ? {} : { summary }) })
       .where(and(eq(operationSteps.operationId, record.operation), eq(operationSteps.key, key)));
   }
   if (record.state === 'succeeded' || record.state === 'succeeded_with_warnings') {

@@ -1,4 +1,5 @@
 import { CancelledFailure, type Context } from '@temporalio/activity';
+import { TemporalFailure } from '@temporalio/common';
 import type {
   ActivityExecuteInput,
   ActivityInboundCallsInterceptor,
@@ -16,12 +17,18 @@ import {
 } from '../../workflows/contract/failures.js';
 import type { StepError } from '../../workflows/contract/operation.js';
 import type { StepContext, StepRef } from '../../workflows/contract/step.js';
+import {
+  afterFailure,
+  type Attempts,
+  type Beat,
+  lostTooOften,
+  mayMeetABugAgain,
+  readBeat,
+} from './attempts.js';
 import type { Attempt, StepRecords } from './step-records.js';
 
 /** A third of the heartbeat timeout of `workflows/operation/timing.ts`: two lost beats are survived. */
 const BEAT_EVERY_MS = 3_000;
-/** "anything else" of the failure table: a bug is tried three times, then a person looks. */
-const UNEXPECTED_ATTEMPTS = 3;
 /** One line beside the step. */
 const SUMMARY_LIMIT_BYTES = 200;
 /** Enough to find the place; a stack travels with the failure, whose size the server limits. */
@@ -58,13 +65,22 @@ interface Execution {
   next: Next<ActivityInboundCallsInterceptor, 'execute'>;
 }
 
-async function executeStep({ options, context, input, next }: Execution): Promise<unknown> {
+/** A plan has no operation that anything could be recorded of. */
+const UNRECORDED: StepRecords = {
+  begin: () => Promise.resolve(),
+  succeed: () => Promise.resolve(),
+  fail: () => Promise.resolve(false),
+};
+
+async function executeStep({ options: given, context, input, next }: Execution): Promise<unknown> {
   const ref = input.args[1];
-  if (!isStepRef(ref)) return next(input);
-  const { step, stop, said, overdue, late } = stepContext(context, ref);
+  if (!isStepRef(ref)) return next(input).catch((thrown) => Promise.reject(tamed(thrown, given)));
+  const options = ref.planning === true ? { ...given, records: UNRECORDED } : given;
+  const { step, stop, said, overdue, late, attempts, tell } = stepContext(context, ref);
   const attempt: Attempt = { ref, attempt: step.attempt };
   try {
     await beforeEffects(() => options.records.begin(attempt));
+    refuseWhatKills({ options, context, attempt, attempts });
     await options.inject?.('before', step);
     const result = await Promise.race([next({ ...input, args: [input.args[0], step] }), overdue]);
     await options.inject?.('after', step);
@@ -73,7 +89,7 @@ async function executeStep({ options, context, input, next }: Execution): Promis
     await beforeEffects(() => options.records.succeed(attempt, shown));
     return result;
   } catch (thrown) {
-    throw await failed({ options, context, attempt, thrown: late() ?? thrown });
+    throw await failed({ options, context, attempt, attempts, tell, thrown: late() ?? thrown });
   } finally {
     stop();
   }
@@ -96,16 +112,37 @@ class RecordsAway extends Error {
   }
 }
 
-interface Failed {
+interface Begun {
   options: StepInterceptorOptions;
   context: Context;
   attempt: Attempt;
+  /** of the same call, before this one */
+  attempts: Attempts;
+}
+
+/** A worker that dies of an act would die of it for ever, with nobody told. The server itself bounds undos. */
+function refuseWhatKills({ options: { retryWindowMs }, context: { info }, attempt, attempts }: Begun): void {
+  if (attempt.ref.phase === 'undo') return;
+  const scheduledMs = info.scheduledTimestampMs;
+  const lost = lostTooOften({ attempts, attempt: attempt.attempt, scheduledMs, retryWindowMs });
+  if (lost === undefined) return;
+  throw failure('Unavailable', `${lost} attempts did not come back: their workers died, or were cut off`, {
+    hint: "the worker's own log tells what ended it; a step that takes all its memory is one cause",
+  });
+}
+
+interface Failed extends Begun {
+  tell(attempts: Attempts): void;
   thrown: unknown;
 }
 
 /** The failure that Temporal gets: of a known kind, redacted and capped, retried as its kind and the time allow. */
-async function failed({ options, context, attempt, thrown }: Failed): Promise<Error> {
-  if (context.cancellationSignal.aborted) {
+async function failed({ options, context, attempt, attempts, tell, thrown }: Failed): Promise<Error> {
+  const kind = kindOf(thrown);
+  const { aborted } = context.cancellationSignal;
+  const now = afterFailure(attempts, aborted || thrown instanceof RecordsAway ? 'Unavailable' : kind);
+  tell(now);
+  if (aborted) {
     if (context.cancellationDetails?.cancelRequested === true) {
       return thrown instanceof CancelledFailure ? thrown : new CancelledFailure('cancelled while it ran');
     }
@@ -115,7 +152,6 @@ async function failed({ options, context, attempt, thrown }: Failed): Promise<Er
     );
   }
   if (thrown instanceof RecordsAway) return failure('Unavailable', thrown.message);
-  const kind = kindOf(thrown);
   const message = redactCut(thrown instanceof Error ? thrown.message : String(thrown), options);
   if (kind === 'OperationClosed') return failure(kind, message);
   if (kind === 'Unexpected' && thrown instanceof Error) {
@@ -131,8 +167,10 @@ async function failed({ options, context, attempt, thrown }: Failed): Promise<Er
     message: capText(message),
     ...(hint === undefined ? {} : { hint: redactCut(hint, options) }),
   };
-  const mayRetry = isRetried({ kind, attempt, context });
-  const retryWindowMs = attempt.ref.phase === 'undo' ? Number.POSITIVE_INFINITY : options.retryWindowMs;
+  const mayRetry = isRetried({ kind, attempt, attempts: now, context });
+  // undos are bounded by the server, bugs by their own count and time
+  const unbounded = attempt.ref.phase === 'undo' || kind === 'Unexpected';
+  const retryWindowMs = unbounded ? Number.POSITIVE_INFINITY : options.retryWindowMs;
   const retry = await options.records
     .fail(attempt, error, mayRetry ? retryWindowMs : null)
     .catch(() => mayRetry);
@@ -142,17 +180,14 @@ async function failed({ options, context, attempt, thrown }: Failed): Promise<Er
 function isRetried({
   kind,
   attempt,
+  attempts,
   context,
-}: {
-  kind: FailureKind;
-  attempt: Attempt;
-  context: Context;
-}): boolean {
+}: Pick<Begun, 'attempt' | 'attempts' | 'context'> & { kind: FailureKind }): boolean {
   if (attempt.ref.phase === 'undo') {
     const last = attempt.attempt >= (context.info.retryPolicy?.maximumAttempts ?? Number.POSITIVE_INFINITY);
     return !last && kind !== 'HostKeyMismatch' && kind !== 'Unauthorized';
   }
-  if (kind === 'Unexpected') return attempt.attempt < UNEXPECTED_ATTEMPTS;
+  if (kind === 'Unexpected') return mayMeetABugAgain(attempts);
   return REACTIONS[kind].retried;
 }
 
@@ -171,6 +206,14 @@ function redactCut(text: string, { redact }: StepInterceptorOptions): string {
   return text.split(CUT_MARK).map(redact).join(CUT_MARK);
 }
 
+/** Of an activity that is no step: capped and redacted like those of steps, what caused it first. */
+function tamed(thrown: unknown, options: StepInterceptorOptions): unknown {
+  if (!(thrown instanceof Error) || thrown instanceof TemporalFailure) return thrown;
+  const { message, cause } = thrown;
+  const text = cause instanceof Error ? `${cause.message}: ${message}` : message;
+  return Object.assign(failure('Unexpected', redactCut(text, options)), { stack: framesOf(thrown) });
+}
+
 /** Where a bug is, without the message, which is kept apart: redacted and capped. */
 function framesOf({ stack = '' }: Error): string {
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
@@ -180,17 +223,22 @@ function framesOf({ stack = '' }: Error): string {
 function stepContext(context: Context, ref: StepRef) {
   const deadline = new AbortController();
   const { timers, overdue } = endInTime(context, deadline);
-  let details: unknown = context.info.heartbeatDetails;
+  const { attempts, details: lastBeat } = readBeat(context.info.heartbeatDetails);
+  let details = lastBeat;
   let summary: string | null = null;
-  const beat = () => context.heartbeat(details);
+  let told = attempts;
+  const beat = () => context.heartbeat({ attempts: told, details } satisfies Beat);
+  const tell = (now: Attempts) => {
+    told = now;
+    beat();
+  };
   const timer = setInterval(beat, BEAT_EVERY_MS);
-  beat();
   const step: StepContext = {
     ...ref,
     attempt: context.info.attempt,
     signal: AbortSignal.any([context.cancellationSignal, deadline.signal]),
     cancelRequested: () => context.cancellationDetails?.cancelRequested === true,
-    lastBeat: context.info.heartbeatDetails,
+    lastBeat,
     beat(newDetails) {
       details = newDetails;
       beat();
@@ -204,7 +252,7 @@ function stepContext(context: Context, ref: StepRef) {
     for (const timer of timers) clearTimeout(timer);
   };
   const late = () => (deadline.signal.aborted ? (deadline.signal.reason as Error) : undefined);
-  return { step, stop, said: () => summary, overdue, late };
+  return { step, stop, said: () => summary, overdue, late, attempts, tell };
 }
 
 /**

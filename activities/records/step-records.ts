@@ -1,10 +1,17 @@
-import { and, eq, inArray, ne, sql } from 'drizzle-orm';
-import type { Db, Tx } from '../../db/database.js';
+import { and, eq, type SQL, sql } from 'drizzle-orm';
+import type { Db, Queries, Tx } from '../../db/database.js';
 import { operationSteps, operationUndos } from '../../db/schema/index.js';
 import { failure } from '../../workflows/contract/failures.js';
-import { isEnd, type StepError, type StepState } from '../../workflows/contract/operation.js';
-import type { StepRef } from '../../workflows/contract/step.js';
-import { appendLines, type LockedOperation, lockOperation } from './operation-log.js';
+import {
+  END_STATES,
+  isEnd,
+  type OperationState,
+  type StepError,
+  type StepState,
+} from '../../workflows/contract/operation.js';
+import type { LogLine } from '../../workflows/contract/records.js';
+import type { StepRef, Undo } from '../../workflows/contract/step.js';
+import { appending, appendLines, lockOperation, notifying } from './operation-log.js';
 
 export interface Attempt {
   ref: StepRef;
@@ -25,54 +32,40 @@ export interface StepRecords {
 
 export function createStepRecords(db: Db): StepRecords {
   return {
-    begin: (attempt) => db.transaction((tx) => begin(tx, attempt)),
-    succeed: (attempt, summary) => db.transaction((tx) => succeed(tx, attempt, summary)),
+    begin: (attempt) =>
+      attempt.ref.phase === 'undo' ? db.transaction((tx) => beginUndo(tx, attempt)) : begin(db, attempt),
+    succeed: (attempt, summary) => succeed(db, attempt, summary),
     fail: (attempt, error, retryWindowMs) => db.transaction((tx) => fail(tx, attempt, error, retryWindowMs)),
   };
 }
 
-async function begin(tx: Tx, { ref, attempt }: Attempt): Promise<void> {
-  const operation = await lockOperation(tx, ref.operation);
-  if (operation === undefined) throw failure('OperationClosed', `operation ${ref.operation} has no record`);
-  const closed = isEnd(operation.state) || operation.state === 'rolling_back';
-  if (closed && ref.phase === 'do') {
-    throw failure(
-      'OperationClosed',
-      `operation ${ref.operation} is ${operation.state}; no more work is done for it`,
-    );
+async function begin(db: Db, { ref, attempt }: Attempt): Promise<void> {
+  const state = await write(db, {
+    operation: ref.operation,
+    closed: [...END_STATES, 'rolling_back'],
+    parts: [
+      ...(ref.committed === true ? [keepUndos(ref.undo)] : []),
+      ...(ref.undo === undefined ? [] : [registerUndo(ref, ref.undo)]),
+      putStep({ ref, attempt }, { state: 'running', endedAt: null, error: null }),
+      ...(attempt === 1 ? [appending([startOf(ref)])] : []),
+    ],
+  });
+  if (state === undefined) throw withoutRecord(ref);
+  if (isEnd(state) || state === 'rolling_back') {
+    throw failure('OperationClosed', `operation ${ref.operation} is ${state}; no more work is done for it`);
   }
-  if (ref.committed === true) await keepUndos(tx, ref.operation);
-  if (ref.phase === 'undo') {
-    await refuseKept(tx, ref);
-    return appendStart(tx, operation, { ref, attempt });
-  }
-  if (ref.undo !== undefined) {
-    const { id, title, activity, input } = ref.undo;
-    await tx
-      .insert(operationUndos)
-      .values({
-        operationId: ref.operation,
-        id,
-        seq: ref.seq,
-        step: ref.step,
-        title,
-        activity,
-        input,
-        state: 'registered',
-      })
-      .onConflictDoUpdate({
-        target: [operationUndos.operationId, operationUndos.id],
-        set: { state: 'registered', error: null, finishedAt: null },
-      });
-  }
-  await putStep(tx, { ref, attempt }, { state: 'running', endedAt: null, error: null });
-  await appendStart(tx, operation, { ref, attempt });
 }
 
-async function appendStart(tx: Tx, operation: LockedOperation, { ref, attempt }: Attempt): Promise<void> {
-  const lines =
-    attempt === 1 ? [{ ...lineOf(ref, 'start'), type: 'step_started', message: `${ref.title} …` }] : [];
-  await appendLines(tx, operation, lines);
+async function beginUndo(tx: Tx, { ref, attempt }: Attempt): Promise<void> {
+  const operation = await lockOperation(tx, ref.operation);
+  if (operation === undefined) throw withoutRecord(ref);
+  if (ref.committed === true) await write(tx, { operation: ref.operation, closed: [], parts: [keepUndos()] });
+  await refuseKept(tx, ref);
+  await appendLines(tx, operation, attempt === 1 ? [startOf(ref)] : []);
+}
+
+function withoutRecord({ operation }: StepRef) {
+  return failure('OperationClosed', `operation ${operation} has no record`);
 }
 
 /** A reset, or a run whose end was recorded before it died, must not undo what was kept. */
@@ -84,35 +77,29 @@ async function refuseKept(tx: Tx, { operation, undo }: StepRef): Promise<void> {
   if (row?.state === 'kept') throw failure('OperationClosed', `what operation ${operation} made is kept`);
 }
 
-async function keepUndos(tx: Tx, operation: string): Promise<void> {
-  await tx
-    .update(operationUndos)
-    .set({ state: 'kept', finishedAt: new Date() })
-    .where(and(eq(operationUndos.operationId, operation), eq(operationUndos.state, 'registered')));
-}
-
-/** The locked row, or undefined after the end: what a late attempt says then changes nothing. */
-async function lockOpen(tx: Tx, id: string): Promise<LockedOperation | undefined> {
-  const operation = await lockOperation(tx, id);
-  return operation === undefined || isEnd(operation.state) ? undefined : operation;
-}
-
-async function succeed(tx: Tx, { ref, attempt }: Attempt, summary: string | null): Promise<void> {
-  const operation = await lockOpen(tx, ref.operation);
-  if (operation === undefined) return;
-  const endedAt = new Date();
-  if (ref.phase === 'undo') await finishUndo(tx, ref, 'undone', null);
-  if (ref.closes !== undefined) await closeUndos(tx, ref.operation, ref.closes);
-  const state: StepState = ref.phase === 'undo' ? 'undone' : 'done';
-  await putStep(tx, { ref, attempt }, { state, endedAt, error: null, summary });
+/** After the end it changes nothing: what a late attempt says then is not heard. */
+async function succeed(db: Db, { ref, attempt }: Attempt, summary: string | null): Promise<void> {
+  const undone = ref.phase === 'undo';
   const said = summary === null ? '' : ` (${summary})`;
-  await appendLines(tx, operation, [
-    {
-      ...lineOf(ref, 'end'),
-      type: ref.phase === 'undo' ? 'undone' : 'step_done',
-      message: `${ref.title}: done${said}`,
-    },
-  ]);
+  await write(db, {
+    operation: ref.operation,
+    closed: END_STATES,
+    parts: [
+      ...(undone ? finishUndo(ref, 'undone', null) : []),
+      ...(ref.closes === undefined ? [] : [closeUndos(ref.closes)]),
+      putStep(
+        { ref, attempt },
+        { state: undone ? 'undone' : 'done', endedAt: new Date(), error: null, summary },
+      ),
+      appending([
+        {
+          ...lineOf(ref, 'end'),
+          type: undone ? 'undone' : 'step_done',
+          message: `${ref.title}: done${said}`,
+        },
+      ]),
+    ],
+  });
 }
 
 async function fail(
@@ -121,23 +108,29 @@ async function fail(
   error: StepError,
   retryWindowMs: number | null,
 ): Promise<boolean> {
-  const operation = await lockOpen(tx, ref.operation);
-  if (operation === undefined) return false;
+  const operation = await lockOperation(tx, ref.operation);
+  if (operation === undefined || isEnd(operation.state)) return false;
   const now = new Date();
   const since = (await failingSince(tx, ref)) ?? now;
   const retried = retryWindowMs !== null && now.getTime() - since.getTime() < retryWindowMs;
-  if (ref.phase === 'undo' && !retried) await finishUndo(tx, ref, 'failed', error.message);
   const state: StepState = retried ? 'retrying' : ref.phase === 'undo' ? 'undo_failed' : 'failed';
-  await putStep(tx, { ref, attempt }, { state, endedAt: retried ? null : now, error, failingSince: since });
   const hint = error.hint === undefined ? '' : ` (${error.hint})`;
-  await appendLines(tx, operation, [
-    {
-      ...lineOf(ref, `fail:${attempt}`),
-      type: retried ? 'step_retried' : 'step_failed',
-      message: `${ref.title}: ${error.message}${hint}${retried ? '; trying again' : ''}`,
-      level: retried ? 'warning' : 'error',
-    },
-  ]);
+  await write(tx, {
+    operation: ref.operation,
+    closed: END_STATES,
+    parts: [
+      ...(ref.phase === 'undo' && !retried ? finishUndo(ref, 'failed', error.message) : []),
+      putStep({ ref, attempt }, { state, endedAt: retried ? null : now, error, failingSince: since }),
+      appending([
+        {
+          ...lineOf(ref, `fail:${attempt}`),
+          type: retried ? 'step_retried' : 'step_failed',
+          message: `${ref.title}: ${error.message}${hint}${retried ? '; trying again' : ''}`,
+          level: retried ? 'warning' : 'error',
+        },
+      ]),
+    ],
+  });
   return retried;
 }
 
@@ -155,37 +148,62 @@ async function failingSince(tx: Tx, ref: StepRef): Promise<Date | null> {
   return row?.since ?? null;
 }
 
-async function finishUndo(
-  tx: Tx,
-  ref: StepRef,
-  state: 'undone' | 'failed',
-  error: string | null,
-): Promise<void> {
-  if (ref.undo === undefined) return;
-  await tx
-    .update(operationUndos)
-    .set({ state, error, finishedAt: new Date() })
-    .where(
-      and(
-        eq(operationUndos.operationId, ref.operation),
-        eq(operationUndos.id, ref.undo.id),
-        // a late attempt's failure does not take back what a newer one achieved
-        ne(operationUndos.state, 'undone'),
-      ),
-    );
+interface Write {
+  operation: string;
+  /** in these states nothing is written any more */
+  closed: readonly OperationState[];
+  /** `name as (…)`, each of which writes for the row of `open (id, last_event)`, if there is one */
+  parts: readonly SQL[];
 }
 
-async function closeUndos(tx: Tx, operation: string, step: string): Promise<void> {
-  await tx
-    .update(operationUndos)
-    .set({ state: 'undone', error: null, finishedAt: new Date() })
-    .where(
-      and(
-        eq(operationUndos.operationId, operation),
-        eq(operationUndos.step, step),
-        inArray(operationUndos.state, ['registered', 'failed']),
-      ),
-    );
+/**
+ * Lock, ledger, projection and line in one statement: one round trip, which is most of what a record costs. Whatever
+ * it waited for is newer than what it sees of other tables, so its parts judge no row that they do not write, where
+ * Postgres judges by the newest one. Answers the operation's state before; undefined where it has no record.
+ */
+async function write(db: Queries, { operation, closed, parts }: Write): Promise<OperationState | undefined> {
+  const [row] = await db.execute<{ state: OperationState }>(sql`
+    with locked as (select id, state, last_event from operations where id = ${operation} for update),
+      open as (select id, last_event from locked where state <> all (${sql.param(closed)}::text[])),
+      ${sql.join([...parts], sql`, `)}
+    select state, (select ${notifying(operation)} from open) from locked`);
+  return row?.state;
+}
+
+/** All that are open but the one that this statement registers anew. */
+function keepUndos(but?: Undo): SQL {
+  return sql`kept as (
+    update operation_undos set state = 'kept', finished_at = ${at(new Date())} from open
+    where operation_id = open.id and state = 'registered'
+      and operation_undos.id is distinct from ${but?.id ?? null}::text
+  )`;
+}
+
+function registerUndo({ seq, step }: StepRef, { id, title, activity, input }: Undo): SQL {
+  return sql`registered as (
+    insert into operation_undos (operation_id, id, seq, step, title, activity, input, state)
+    select open.id, ${id}::text, ${seq}::int, ${step}::text, ${title}::text, ${activity}::text,
+      ${JSON.stringify(input)}::jsonb, 'registered'
+    from open
+    on conflict (operation_id, id) do update set state = 'registered', error = null, finished_at = null
+  )`;
+}
+
+function finishUndo({ undo }: StepRef, state: 'undone' | 'failed', error: string | null): SQL[] {
+  if (undo === undefined) return [];
+  // a late attempt's failure does not take back what a newer one achieved
+  const part = sql`finished as (
+    update operation_undos set state = ${state}::text, error = ${error}::text, finished_at = ${at(new Date())} from open
+    where operation_id = open.id and operation_undos.id = ${undo.id} and state <> 'undone'
+  )`;
+  return [part];
+}
+
+function closeUndos(step: string): SQL {
+  return sql`closed as (
+    update operation_undos set state = 'undone', error = null, finished_at = ${at(new Date())} from open
+    where operation_id = open.id and step = ${step} and state in ('registered', 'failed')
+  )`;
 }
 
 interface StepChange {
@@ -197,26 +215,30 @@ interface StepChange {
 }
 
 /** The projection only moves upwards: a late attempt changes nothing. */
-async function putStep(tx: Tx, { ref, attempt }: Attempt, change: StepChange): Promise<void> {
-  const newer = sql`(${operationSteps.seq}, ${operationSteps.attempt}) <= (${ref.seq}::int, ${attempt}::int)`;
-  const forgetOlderCalls = sql`case when ${operationSteps.seq} = ${ref.seq}::int then ${operationSteps.failingSince} end`;
-  await tx
-    .insert(operationSteps)
-    .values({
-      operationId: ref.operation,
-      key: ref.step,
-      title: ref.title,
-      seq: ref.seq,
-      attempt,
-      try: ref.try,
-      startedAt: new Date(),
-      ...change,
-    })
-    .onConflictDoUpdate({
-      target: [operationSteps.operationId, operationSteps.key],
-      set: { seq: ref.seq, attempt, try: ref.try, failingSince: forgetOlderCalls, ...change },
-      setWhere: newer,
-    });
+function putStep({ ref, attempt }: Attempt, change: StepChange): SQL {
+  const { state, endedAt, error, summary, failingSince: since = null } = change;
+  return sql`step as (
+    insert into operation_steps as known
+      (operation_id, key, title, state, seq, attempt, try, summary, error, started_at, ended_at, failing_since)
+    select open.id, ${ref.step}::text, ${ref.title}::text, ${state}::text, ${ref.seq}::int, ${attempt}::int,
+      ${ref.try}::int, ${summary ?? null}::text, ${error === null ? null : JSON.stringify(error)}::jsonb,
+      ${at(new Date())}, ${at(endedAt)}, ${at(since)}
+    from open
+    on conflict (operation_id, key) do update set
+      state = excluded.state, seq = excluded.seq, attempt = excluded.attempt, try = excluded.try,
+      ${summary === undefined ? sql`` : sql`summary = excluded.summary,`}
+      error = excluded.error, ended_at = excluded.ended_at,
+      failing_since = coalesce(excluded.failing_since, case when known.seq = excluded.seq then known.failing_since end)
+    where (known.seq, known.attempt) <= (excluded.seq, excluded.attempt)
+  )`;
+}
+
+function at(time: Date | null): SQL {
+  return sql`${time?.toISOString() ?? null}::timestamptz`;
+}
+
+function startOf(ref: StepRef): LogLine {
+  return { ...lineOf(ref, 'start'), type: 'step_started', message: `${ref.title} …` };
 }
 
 function lineOf(ref: StepRef, what: string) {

@@ -3,11 +3,14 @@ import { speech, takeFence } from './fence.js';
 import { PROCESSES } from './processes.js';
 import { type Script, scriptText, sh } from './shell.js';
 
-/** A job that ends within this needs no streaming, and so costs no more than a command does. */
-const SHORT_JOB_SECONDS = 0.1;
+/** How late a line of a young job is seen; its end is noticed at once. Each look costs the host one or two processes. */
+const LOOK_SECONDS = 0.05;
 
-/** How late the end of a followed job may be noticed; each look is one wake-up. */
-const END_POLL_SECONDS = 0.02;
+/** So many looks are taken, 3 s. What takes longer is followed by one process, and its end noticed by that one. */
+const LOOKS = 60;
+
+/** How late a line or the end of a longer job is seen; each time is one wake-up. */
+const LONG_LOOK_SECONDS = 0.1;
 
 /** The last bytes of the log that go into messages and histories. */
 export const TAIL_BYTES = 1024;
@@ -61,7 +64,8 @@ start_job() {
   base=$from
   if [ "$run" -gt 1 ]; then base_of $((run - 1)); size_of; base=$((base + size)); [ "$base" -ge "$from" ] || base=$from; fi
   dir_of "$run"
-  mkdir -p -m 700 -- "$jobs" && mkdir -p -m 700 -- "$dir" && true > "$dir/alive" || return 1
+  [ -d "$jobs" ] || mkdir -p -m 700 -- "$jobs" || return 1
+  mkdir -p -m 700 -- "$dir" && true > "$dir/alive" || return 1
   exec 8<> "$dir/alive"
   flock -w 2 8 || return 1
   write_job || return 1
@@ -71,16 +75,12 @@ start_job() {
 }
 # one chain: "set -e" would mean nothing here
 write_job() {
-  umask 077
   printf '%s\n' "$base" > "$dir/base" &&
     printf '%s\n' ${scriptText(script)} > "$dir/script" &&
     printf '%100s\n' '' > "$dir/pid" &&
     printf '%40s\n' '' > "$dir/exit.new" &&
     : > "$dir/log" &&
     ${storeInput(inputBytes)}
-  local failed=$?
-  umask "$mask"
-  return "$failed"
 }
 state_of_job() {
   if [ ! -d "$dir" ]; then state=absent
@@ -96,7 +96,6 @@ state_of_job() {
 # what a dead supervisor has left behind must not run beside its successor
 end_remains() { ! job_of "$dir" || ! signal_job KILL || wait_members 100; }
 
-mask=$(umask)
 run=1
 while dir_of $((run + 1)); [ -d "$dir" ]; do run=$((run + 1)); done
 dir_of "$run"
@@ -111,10 +110,11 @@ case $state in
 esac
 exec 9>&-
 dir_of "$run"
-exec 7< "$dir/alive" 8>&-
+# what one process reads from descriptor 5 the next one goes on behind
+exec 5< "$dir/log" 7< "$dir/alive" 8>&-
 
 # the lock of the supervisor falls when it ends, however it does
-flock -s -w ${SHORT_JOB_SECONDS} 7; running=$?
+flock -s -w ${LOOK_SECONDS} 7; running=$?
 age=0
 if job_of "$dir"; then read -r uptime _ < /proc/uptime; uptime=\${uptime/./}; age=$((10#$uptime - started)); fi
 slipway_say job "$run" "$age"
@@ -123,25 +123,31 @@ for ((earlier = 1; earlier < run; earlier++)); do
   if [ "$from" -lt "$end" ]; then tail -c +$((from - base + 1)) -- "$dir/log" | head -c $((end - from)); from=$end; fi
 done
 base_of "$run"
-if [ "$running" = 0 ]; then
-  tail -c +$((from - base + 1)) -- "$dir/log"
-else
+tail -c +$((from - base + 1)) <&5
+looks=${LOOKS}
+for ((; running && looks; looks--)); do
+  flock -s -w ${LOOK_SECONDS} 7; running=$?
+  [ ! -s "$dir/log" ] || cat <&5
+done
+if [ "$running" != 0 ]; then
   flock -s 7 </dev/null >/dev/null 2>&1 &
-  tail -c +$((from - base + 1)) -f -s ${END_POLL_SECONDS} "--pid=$!" -- "$dir/log"
+  tail -c +1 -f -s ${LONG_LOOK_SECONDS} "--pid=$!" <&5
   flock -s 7
+  cat <&5
 fi
 code=
 { read -r code blocks < "$dir/exit"; } 2>/dev/null
 [ -n "$code" ] || slipway_stop died
-size_of
+# as far as was read
+read -r _ size < /proc/$$/fdinfo/5
 slipway_say exit "$code" "$blocks" $((base + size))
-tail -c ${TAIL_BYTES} -- "$dir/log" >&2`;
+[ "$size" = 0 ] || tail -c ${TAIL_BYTES} -- "$dir/log" >&2`;
 }
 
 function storeInput(inputBytes: number | null): Script {
   if (inputBytes === null) return sh`:`;
-  return sh`head -c ${inputBytes} > "$dir/input" &&
-    { [ "$(stat -c %s -- "$dir/input")" = ${inputBytes} ] || ! echo 'the input was cut short' >&2; }`;
+  return sh`exec 6> "$dir/input" && head -c ${inputBytes} >&6 &&
+    { read -r _ size < /proc/$$/fdinfo/6; [ "$size" = ${inputBytes} ] || ! echo 'the input was cut short' >&2; }`;
 }
 
 /** Once it is open the job has it for good, so its name goes at once: a secret does not outlive anything on the disk. */
@@ -219,5 +225,19 @@ for dir in ${`${baseDir}/slipway/jobs/${prefix}`}*; do
   [ -d "$dir" ] || continue
   alive "$dir" || rm -rf -- "$dir" || failed=1
 done
+exit "$failed"`;
+}
+
+/** The same for jobs of any operation whose directory and log are older than `days`. */
+export function removeOldScript({ baseDir, days }: { baseDir: string; days: number }): Script {
+  return sh`set +e
+${PROCESSES}
+failed=0
+jobs=${`${baseDir}/slipway/jobs`}
+[ -d "$jobs" ] || exit 0
+while IFS= read -r -d '' dir; do
+  [ -z "$(find "$dir" -maxdepth 1 -mtime ${`-${days}`} -print -quit)" ] || continue
+  alive "$dir" || rm -rf -- "$dir" || failed=1
+done < <(find "$jobs" -mindepth 1 -maxdepth 1 -type d -print0)
 exit "$failed"`;
 }

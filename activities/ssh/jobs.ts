@@ -7,13 +7,13 @@ import { classifyExit } from './errors.js';
 import type { Exec } from './exec.js';
 import { type Follower, type FollowEnd, follow, isCut } from './job-follower.js';
 import { createTextReader } from './job-output.js';
-import { closeScript, endScript, removeScript } from './job-scripts.js';
+import { closeScript, endScript, removeOldScript, removeScript } from './job-scripts.js';
 import { makeNonce, type Runner } from './run.js';
 import type { SshSettings } from './settings.js';
 import type { Script } from './shell.js';
 import type { JobOptions, JobResult, Ssh, SshTarget } from './types.js';
 
-export type Jobs = Pick<Ssh, 'runJob' | 'endJobs' | 'removeJobs'>;
+export type Jobs = Pick<Ssh, 'runJob' | 'endJobs' | 'endJobsOf' | 'removeJobs' | 'removeOldJobs'>;
 
 interface Ports {
   exec: Exec;
@@ -35,10 +35,15 @@ export function createJobs(ports: Ports): Jobs {
         rest: '^-[0-9]+(\\.[0-9]+)?$',
         onEnd,
       }),
+    endJobsOf: async (target, operation, step) =>
+      endJobs(ports, target, { step, prefix: prefixOf(operation), rest: '^', onEnd: undefined }),
     async removeJobs(target, operation) {
-      if (!OPERATION_ID.test(operation)) throw failure('InvalidInput', `no operation id: ${operation}`);
-      const script = removeScript({ baseDir: target.baseDir, prefix: `${operation.toLowerCase()}-` });
+      const script = removeScript({ baseDir: target.baseDir, prefix: prefixOf(operation) });
       await ports.runner.runOk(target, script, { what: `removing the jobs of ${operation}` });
+    },
+    async removeOldJobs(target, days) {
+      const script = removeOldScript({ baseDir: target.baseDir, days });
+      await ports.runner.runOk(target, script, { what: 'removing old jobs' });
     },
   };
 }
@@ -147,6 +152,12 @@ function knownOffset({ key, step }: JobOptions): number {
   if (typeof beat !== 'object' || beat === null) return 0;
   const { key: seen, offset } = beat as { key?: unknown; offset?: unknown };
   return seen === key && Number.isSafeInteger(offset) && (offset as number) > 0 ? (offset as number) : 0;
+}
+
+/** What the keys of all jobs of an operation begin with. */
+function prefixOf(operation: string): string {
+  if (!OPERATION_ID.test(operation)) throw failure('InvalidInput', `no operation id: ${operation}`);
+  return `${operation.toLowerCase()}-`;
 }
 
 function checkKey(key: string): string {

@@ -84,8 +84,12 @@ export interface Ssh {
   runJob(target: SshTarget, job: JobOptions): Promise<JobResult>;
   /** ends the jobs of the same operation and step (all tries) and waits until they have ended */
   endJobs(target: SshTarget, step: StepContext, onEnd?: Script): Promise<void>;
+  /** ends all jobs of another operation on behalf of `step`, which bears the fence, and waits until they have ended */
+  endJobsOf(target: SshTarget, operation: string, step: StepContext): Promise<void>;
   /** removes the job directories of a closed operation */
   removeJobs(target: SshTarget, operation: string): Promise<void>;
+  /** removes job directories of ended jobs that nothing has written to for so many days */
+  removeOldJobs(target: SshTarget, days: number): Promise<void>;
   /** the host's fingerprint as seen now, without login */
   readHostKey(target: Omit<SshTarget, 'hostKey' | 'user' | 'baseDir'>, signal?: AbortSignal): Promise<string>;
   close(): Promise<void>;

@@ -1,76 +1,111 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Db } from '../../db/database.js';
 import { findAdmin } from '../../db/queries/admins.js';
-import type { Middleware } from '../environment.js';
-import { networkMatcher } from '../middleware/client-address.js';
+import type { Ctx, Middleware } from '../environment.js';
+import { networkMatcher, networkOf } from '../middleware/client-address.js';
+import type { RateLimiter } from '../middleware/rate-limits.js';
 import { Problem } from '../problem.js';
 import type { Router } from '../router.js';
+import { verifyApiKey } from './api-keys.js';
 import { verifyPassword } from './password.js';
+import type { Scope } from './scopes.js';
 import { createThrottle } from './throttle.js';
 
 /** scrypt costs 40 ms per check: a credential that was right is believed for a minute. */
 const CACHE_MS = 60_000;
-/** There is one administrator; more entries are old passwords on their way out. */
-const CACHE_MAX = 100;
-
-export type Authenticator = ReturnType<typeof createAuthenticator>;
+/** There is one administrator, at a few addresses in a minute. */
+const CACHE_MAX = 1_000;
 
 interface Credential {
   login: string;
   password: string;
 }
 
-/** Basic auth against the `admins` table. `forget` drops what is cached: called when a password changes. */
-export function createAuthenticator({ db, adminAddresses }: { db: Db; adminAddresses: string[] }) {
-  // of this process only: cached digests are worth nothing elsewhere
-  const key = randomBytes(32);
-  const cache = new Map<string, number>();
-  const throttle = createThrottle();
+interface Caller {
+  actor: string;
+  scope: Scope;
+}
+
+interface AuthenticatorOptions {
+  db: Db;
+  router: Router;
+  adminAddresses: string[];
+  limiter: RateLimiter;
+}
+
+/**
+ * Who calls: a key of `x-api-key` or `Bearer`, or the administrator by Basic auth. Every path needs one of them unless
+ * its route is declared open: unknown paths do too. Sets `actor` and `scope`.
+ */
+export function authenticator({ db, router, adminAddresses, limiter }: AuthenticatorOptions): Middleware {
+  const throttle = createThrottle(db);
+  const cache = createCache();
   const mayCome = adminAddresses.length === 0 ? () => true : networkMatcher(adminAddresses);
 
-  const digestOf = ({ login, password }: Credential) =>
-    createHmac('sha256', key).update(`${login.length}:${login}${password}`).digest('base64');
-
-  const remember = (digest: string) => {
-    const oldest = cache.keys().next().value;
-    if (cache.size >= CACHE_MAX && oldest !== undefined) cache.delete(oldest);
-    cache.set(digest, Date.now() + CACHE_MS);
+  const byKey = async (c: Ctx, key: string): Promise<Caller> => {
+    const row = await verifyApiKey(db, key);
+    if (row !== undefined) return { actor: `key:${row.id}`, scope: row.scope };
+    await limiter.take(c, 'strangers', networkOf(c.get('address')));
+    throw unauthorized();
   };
 
-  const check = async (credential: Credential, address: string): Promise<void> => {
-    const digest = digestOf(credential);
-    if ((cache.get(digest) ?? 0) > Date.now()) return;
-    cache.delete(digest);
-    const attempt = { address, login: credential.login, digest };
-    const waitSeconds = await throttle.waitSeconds(attempt);
-    if (waitSeconds > 0) {
-      throw new Problem('too_many_requests', {
-        detail: 'Too many failed logins',
-        headers: { 'Retry-After': String(waitSeconds) },
-      });
+  const byPassword = async (c: Ctx, credential: Credential): Promise<Caller> => {
+    const { login, password } = credential;
+    const caller: Caller = { actor: `admin:${login}`, scope: 'login' };
+    const hash = (await findAdmin(db, login))?.passwordHash ?? null;
+    const place = { network: networkOf(c.get('address')), login };
+    const entry = cache.keyOf([place.network, login, password, hash]);
+    if (cache.has(entry)) return caller;
+    const known = await throttle.isKnown(place);
+    if (!known) {
+      await limiter.take(c, 'strangers', place.network);
+      await throttle.count(place);
     }
-    const admin = await findAdmin(db, credential.login);
-    if (!(await verifyPassword(credential.password, admin?.passwordHash ?? null))) {
-      await throttle.failed(attempt);
-      throw unauthorized();
+    if (await verifyPassword(password, hash)) {
+      await throttle.succeeded(place);
+      cache.add(entry);
+      return caller;
     }
-    throttle.succeeded(attempt);
-    remember(digest);
+    if (known) await throttle.count(place);
+    throw unauthorized();
   };
 
+  const identify = async (c: Ctx): Promise<Caller> => {
+    const key = readKey(c);
+    if (key !== undefined) return byKey(c, key);
+    if (!mayCome(c.get('address'))) throw new Problem('address_not_allowed');
+    const credential = readBasic(c.req.header('authorization'));
+    if (credential !== null) return byPassword(c, credential);
+    await limiter.take(c, 'strangers', networkOf(c.get('address')));
+    throw unauthorized();
+  };
+
+  return async (c, next) => {
+    if (router.at(c.req.path).some((route) => route.scope === 'open')) {
+      c.set('scope', 'open');
+      return next();
+    }
+    const { actor, scope } = await identify(c);
+    c.set('actor', actor);
+    c.set('scope', scope);
+    return next();
+  };
+}
+
+/** Of what was right, as digests: of address and stored hash too, so that a changed password ends them all. */
+function createCache() {
+  // of this process only: cached digests are worth nothing elsewhere
+  const key = randomBytes(32);
+  const until = new Map<string, number>();
   return {
-    forget: () => cache.clear(),
-    /** Every path needs a login unless its route is declared open: unknown paths do too. */
-    middleware: ({ router }: { router: Router }): Middleware => {
-      return async (c, next) => {
-        if (router.at(c.req.path).some((route) => route.open)) return next();
-        if (!mayCome(c.get('address'))) throw new Problem('address_not_allowed');
-        const credential = readBasic(c.req.header('authorization'));
-        if (credential === null) throw unauthorized();
-        await check(credential, c.get('address'));
-        c.set('actor', `admin:${credential.login}`);
-        return next();
-      };
+    keyOf: (parts: (string | null)[]) =>
+      createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64'),
+    has: (entry: string) => (until.get(entry) ?? 0) > Date.now(),
+    add(entry: string) {
+      const oldest = until.keys().next().value;
+      if (until.size >= CACHE_MAX && oldest !== undefined) until.delete(oldest);
+      until.delete(entry);
+      until.set(entry, Date.now() + CACHE_MS);
     },
   };
 }
@@ -79,6 +114,10 @@ function unauthorized(): Problem {
   return new Problem('unauthorized', {
     headers: { 'WWW-Authenticate': 'Basic realm="Slipway", charset="UTF-8"' },
   });
+}
+
+function readKey(c: Ctx): string | undefined {
+  return c.req.header('x-api-key') ?? /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
 }
 
 /** RFC 7617: the first colon ends the name; both are UTF-8. */

@@ -9,6 +9,7 @@ import { openRun } from '../operations/control.js';
 import { Problem } from '../problem.js';
 import { requireClean } from './create.js';
 import { type Caller } from '../operations/record-start.js';
+import type { Planned } from '../operations/plan.js';
 import { type Started, startOperation } from '../operations/start.js';
 
 const PASSWORD_LIFE_MS = 7 * 86_400_000;
@@ -25,12 +26,12 @@ interface SetPassword {
  * Sets the administrator's password: handed to a create that still runs, as its last step, else by an operation of
  * its own. Only a reference leaves the database.
  */
-export async function setAdminPassword(deps: RouteDeps, request: SetPassword): Promise<Started> {
+export async function setAdminPassword(deps: RouteDeps, request: SetPassword): Promise<Started | Planned> {
   const found = await findClient(deps.db, request.id);
   if (found === undefined) throw new Problem('not_found', { detail: `There is no client ${request.id}` });
   const subject = subjectId('client', request.id);
   const open = (await findOpenOperations(deps.db, [subject])).get(subject);
-  if (open?.kind === 'create_client') {
+  if (open?.kind === 'create_client' && !request.caller.plan) {
     const handed = await handToCreate(deps, open, request);
     if (handed !== undefined) return handed;
   }
@@ -53,7 +54,7 @@ export async function setAdminPassword(deps: RouteDeps, request: SetPassword): P
         return {
           subject,
           answerId: request.id,
-          params: { clientId: request.id, password: secret },
+          params: { clientId: request.id, serverId: client.serverId, password: secret },
           title: `Set the administrator's password of client ${request.id}`,
           clientId: request.id,
           serverId: client.serverId,

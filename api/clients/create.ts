@@ -23,6 +23,7 @@ import { invalidInput } from '../router.js';
 import { type ClientFields, REQUIRED_TO_CREATE } from '../schemas/clients.js';
 import { refOf } from '../operations/refusals.js';
 import { type Caller, type Existing, type Prepared } from '../operations/record-start.js';
+import type { Planned } from '../operations/plan.js';
 import { type Started, startOperation } from '../operations/start.js';
 
 /** `spec/clients-and-servers.md`: the first password is kept until the mail with it is accepted, at most so long. */
@@ -40,7 +41,7 @@ interface CreateRequest {
 export async function createClient(
   deps: RouteDeps,
   { fields, caller, options, failedId }: CreateRequest,
-): Promise<Started> {
+): Promise<Started | Planned> {
   const values = rowOf(fields);
   return startOperation<CreateClientParams>(
     { ...deps },
@@ -64,22 +65,29 @@ export async function createClient(
         if ('existing' in prepared) return prepared;
         const { client, abandon } = prepared;
         await storePassword(tx, deps, client.id, fields.password);
-        return { ...preparedFor(client, server), abandon };
+        return { ...preparedFor(client, server, fields), abandon };
       },
     },
   );
 }
 
-type Made = { client: Pick<ClientRow, 'id' | 'subdomain'>; abandon: (tx: Tx) => Promise<void> };
+type Made = {
+  client: Pick<ClientRow, 'id' | 'subdomain' | 'versionTag'>;
+  abandon: (tx: Tx) => Promise<void>;
+};
 
 function preparedFor(
   client: Made['client'],
   server: ServerRow,
+  { password }: ClientFields,
 ): Omit<Prepared<CreateClientParams>, 'abandon'> {
+  const { subdomain, versionTag } = client;
+  const params = { clientId: client.id, serverId: server.id };
   return {
     subject: subjectId('client', client.id),
     answerId: client.id,
-    params: { clientId: client.id, serverId: server.id },
+    params,
+    planParams: { ...params, planned: { subdomain, versionTag, adminPasswordGiven: password !== undefined } },
     title: `Create client ${client.id} (${client.subdomain}.${server.domain})`,
     clientId: client.id,
     serverId: server.id,

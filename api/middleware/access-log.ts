@@ -8,6 +8,7 @@ export function accessLog({ logger, metrics }: { logger: Logger; metrics: Metric
     const began = performance.now();
     c.set('log', logger.child({ requestId: c.get('requestId') }));
     c.set('actor', '');
+    c.set('scope', 'open');
     c.set('route', '');
     await next();
     const ms = performance.now() - began;

@@ -39,6 +39,12 @@ export function networkMatcher(networks: string[]): (address: string) => boolean
   };
 }
 
+/** What one caller can be told by: of IPv6 the /64, because whoever has one address there has all. */
+export function networkOf(address: string): string {
+  if (!ipaddr.IPv6.isValid(address)) return address;
+  return ipaddr.IPv6.networkAddressFromCIDR(`${address}/64`).toString();
+}
+
 function normal(address: string): string {
   return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
 }

@@ -1,6 +1,6 @@
 import type { Ctx, Middleware } from '../environment.js';
 import { Problem } from '../problem.js';
-import type { Router } from '../router.js';
+import { methodNotAllowed, type Router } from '../router.js';
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -18,7 +18,7 @@ export function crossSiteGuard({
   return async (c, next) => {
     const routes = router.at(c.req.path);
     if (c.req.method === 'HEAD' && routes.some((route) => route.method === 'GET' && route.changes)) {
-      throw new Problem('method_not_allowed', { headers: { Allow: allowed(routes) } });
+      throw methodNotAllowed(routes);
     }
     const changes =
       !SAFE.has(c.req.method) || routes.some((route) => route.method === c.req.method && route.changes);
@@ -28,12 +28,6 @@ export function crossSiteGuard({
     }
     await next();
   };
-}
-
-export function allowed(routes: { method: string; changes: boolean }[]): string {
-  const methods = new Set(routes.map((route) => route.method));
-  if (routes.some((route) => route.method === 'GET' && !route.changes)) methods.add('HEAD');
-  return [...methods].sort().join(', ');
 }
 
 function isPrefetch(c: Ctx): boolean {

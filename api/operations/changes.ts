@@ -1,47 +1,99 @@
+import { setMaxListeners } from 'node:events';
 import type { Sql } from 'postgres';
 import type { Logger } from 'pino';
 
-/** What the records side notifies on every event of an operation; the payload is the operation's id. */
+/** Notified of every event of an operation (payload: its id) and of every chunk of output (`<id>/<step>`). */
 const CHANNEL = 'slipway_operation';
-/** Should a notification be lost with its connection, a waiter looks again after this long. */
-const LOOK_AGAIN_MS = 2_000;
 
 export type Changes = ReturnType<typeof createChanges>;
 
-/** One LISTEN connection for all waiting requests; opened by the first of them, reconnected by the driver. */
-export function createChanges({ sql, logger }: { sql: Sql; logger: Logger }) {
-  const waiters = new Map<string, Set<() => void>>();
+/** What somebody waits for, from the moment on that it was made: a change between two waits ends the second at once. */
+export interface Watch {
+  /** Resolves at the next change or `wake`, or after `ms`. */
+  next(ms: number): Promise<void>;
+  wake(): void;
+  /** lets go; without it the watch is kept for ever */
+  end(): void;
+}
+
+/**
+ * One LISTEN connection for all waiting requests; opened by the first of them, reconnected by the driver. When
+ * `stopping` aborts, everybody is woken, so that streams and long polls end before the process does.
+ */
+export function createChanges({
+  sql,
+  logger,
+  stopping = new AbortController().signal,
+}: {
+  sql: Sql;
+  logger: Logger;
+  stopping?: AbortSignal | undefined;
+}) {
+  const watches = new Map<string, Set<() => void>>();
   let listening = false;
+
+  const wakeAll = () => {
+    for (const waiting of watches.values()) for (const wake of waiting) wake();
+  };
+  // each stream listens too
+  setMaxListeners(0, stopping);
+  stopping.addEventListener('abort', wakeAll);
 
   const listen = () => {
     if (listening) return;
     listening = true;
-    sql
-      .listen(CHANNEL, (operation) => {
-        for (const wake of waiters.get(operation) ?? []) wake();
-      })
-      .catch((error: unknown) => {
-        listening = false;
-        logger.warn({ error: String(error) }, 'cannot listen for operation events');
-      });
+    const heard = (topic: string) => {
+      for (const wake of watches.get(topic) ?? []) wake();
+    };
+    // the driver listens again by itself, also after a first time that failed; what was said meanwhile is lost
+    sql.listen(CHANNEL, heard, wakeAll).catch((error: unknown) => {
+      logger.warn({ error: String(error) }, 'cannot listen for operation events yet');
+    });
+  };
+
+  const watch = (topics: readonly string[]): Watch => {
+    listen();
+    let changed = false;
+    let wakeUp: (() => void) | undefined;
+    const wake = () => {
+      changed = true;
+      wakeUp?.();
+    };
+    for (const topic of topics) watches.set(topic, (watches.get(topic) ?? new Set()).add(wake));
+    return {
+      wake,
+      async next(ms) {
+        if (!changed) {
+          await new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, Math.max(0, ms));
+            wakeUp = () => {
+              clearTimeout(timer);
+              resolve();
+            };
+          });
+        }
+        changed = false;
+      },
+      end() {
+        for (const topic of topics) {
+          const waiting = watches.get(topic);
+          waiting?.delete(wake);
+          if (waiting?.size === 0) watches.delete(topic);
+        }
+      },
+    };
   };
 
   return {
-    /** Resolves at the operation's next event, after `ms`, or after two seconds, whichever comes first. */
+    stopping,
+    watch,
+    /** Resolves at the operation's next event, or after `ms`. */
     async next(operation: string, ms: number): Promise<void> {
-      listen();
-      const waiting = waiters.get(operation) ?? new Set();
-      waiters.set(operation, waiting);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(done, Math.max(0, Math.min(ms, LOOK_AGAIN_MS)));
-        function done() {
-          clearTimeout(timer);
-          waiting.delete(done);
-          resolve();
-        }
-        waiting.add(done);
-      });
-      if (waiting.size === 0) waiters.delete(operation);
+      const waiting = watch([operation]);
+      await waiting.next(ms);
+      waiting.end();
     },
+    /** how many watches there are now */
+    size: () => [...watches.values()].reduce((sum, waiting) => sum + waiting.size, 0),
   };
 }

@@ -1,6 +1,7 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Db } from '../../db/database.js';
 import { findNewestOperationOf, findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
+import { findOpenOperation } from '../../db/queries/operation-starts.js';
 import { isEnd } from '../../workflows/contract/operation.js';
 import type { Temporal } from '../temporal.js';
 
@@ -58,6 +59,20 @@ export async function findHolder(
   if (row !== undefined && (row.runId === null || row.runId === run.runId) && isEnd(row.state))
     return { free: true };
   return { free: false, row, run };
+}
+
+/**
+ * The operation that a subject still has by its row, though not in Temporal: its end, or all of Temporal's database,
+ * was lost, and until the sweep has looked nobody knows what it left.
+ */
+export async function findLost(deps: { db: Db; temporal: Temporal }, subject: string) {
+  const open = await findOpenOperation(deps.db, subject);
+  if (open === undefined || !(await findHolder(deps, subject)).free) return undefined;
+  const row = await findOperation(deps.db, open.id);
+  if (row === undefined || isEnd(row.state)) return undefined;
+  const { id: operation, kind, runId } = row;
+  const run: Run = { workflowId: subject, runId: runId ?? '', operation, kind, running: false };
+  return { free: false as const, row, run };
 }
 
 /** A subject that somebody holds. */

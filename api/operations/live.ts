@@ -32,12 +32,14 @@ export async function enrich(temporal: Temporal, recorded: OperationAnswer): Pro
     const { raw } = description;
     const stuck = (raw.pendingWorkflowTask?.attempt ?? 0) >= STUCK_ATTEMPTS;
     const pending = pendingByStep(raw.pendingActivities ?? []);
-    const fresh = view === undefined || view.id !== recorded.id ? recorded : { ...recorded, ...view };
+    const { stuck: _asRecorded, ...known } = recorded;
+    const fresh = view === undefined || view.id !== recorded.id ? known : { ...known, ...view };
     return {
       ...fresh,
       steps: fresh.steps.map((step) => withPending(step, pending.get(step.key))),
       ...(stuck ? { stuck } : {}),
-      source: 'live',
+      // without a worker that answers, the steps are those that were recorded last
+      source: fresh === known ? 'projection' : 'live',
     };
   } catch {
     // whatever keeps Temporal from answering, the recorded view is an answer

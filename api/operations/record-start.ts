@@ -5,17 +5,20 @@ import type { OperationRow } from '../../db/queries/operation-reads.js';
 import {
   completeIdempotencyKey,
   findIdempotencyKey,
+  findLeaver,
   findUnconfirmedTwin,
   type IdempotencyRow,
   insertOperation,
   takeIdempotencyKey,
 } from '../../db/queries/operation-starts.js';
+import { CLEANING_KINDS } from '../../workflows/contract/cleanup.js';
 import type { OperationInput, OperationRequest } from '../../workflows/contract/operation.js';
+import type { OperationKind } from '../../workflows/contract/start.js';
 import type { Metrics } from '../metrics.js';
 import { Problem } from '../problem.js';
 import type { Temporal } from '../temporal.js';
 import type { Digest } from './digest.js';
-import type { OperationKind } from './launch.js';
+import { needsCleanup } from './refusals.js';
 
 export interface StartDeps {
   db: Db;
@@ -33,6 +36,8 @@ export interface Caller {
   idempotencyKey: string | undefined;
   /** validated body: part of what makes two requests equal */
   body: unknown;
+  /** only wants to know what would be done */
+  plan: boolean;
 }
 
 export interface Prepared<Params> {
@@ -40,6 +45,8 @@ export interface Prepared<Params> {
   /** id that the answer names: the subject's own */
   answerId: number | string;
   params: Params;
+  /** what a plan is given instead: it finds nothing of what `prepare` wrote */
+  planParams?: Params;
   title: string;
   serverId?: number;
   clientId?: number;
@@ -58,7 +65,10 @@ export interface StartRequest<Params> {
   kind: OperationKind;
   caller: Caller;
   options?: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
-  /** Writes the subject's own records, in the transaction of the operation's row. May throw a `Problem`. */
+  /**
+   * Writes the subject's own records, in the transaction of the operation's row, and nothing anywhere else: for a plan
+   * all of it is rolled back. May throw a `Problem`.
+   */
   prepare: (tx: Tx, operation: { id: string; digest: string }) => Promise<Prepared<Params> | Existing>;
 }
 
@@ -135,10 +145,17 @@ async function write<Params>(tx: Tx, request: StartRequest<Params>, digest: stri
   const { subject, params, title, serverId = null, clientId = null, answerId, abandon } = prepared;
   const twin = await findUnconfirmedTwin(tx, { subject, requestDigest: digest });
   if (twin !== undefined) throw new Repeated({ is: 'repeated', operation: twin.id, answerId });
+  await refuseRestricted(tx, { subject, kind });
   const input: OperationInput<Params> = { operation: { id, actor, requestId, title, ...options }, params };
   const common = { kind, subject, title, actor, requestId, requestDigest: digest, serverId, clientId };
   const row = await insertOperation(tx, { id, state: 'starting', input, ...common });
   if (key !== undefined) await completeIdempotencyKey(tx, { actor, route, key }, String(answerId));
   await recordAudit(tx, { actor, address, requestId, route, subject, operationId: id, outcome: 'starting' });
   return { is: 'new', row, answerId, abandon };
+}
+
+/** The claim refuses it too, for every way of starting; here the caller hears it at once. */
+async function refuseRestricted(tx: Tx, { subject, kind }: { subject: string; kind: string }): Promise<void> {
+  const leaver = CLEANING_KINDS.includes(kind) ? undefined : await findLeaver(tx, subject);
+  if (leaver !== undefined) throw needsCleanup(leaver);
 }

@@ -9,17 +9,33 @@ export function busy(subject: string, holder: Occupied | undefined): Problem {
       headers: { 'Retry-After': '1' },
     });
   }
-  const { row, run } = holder;
-  // a workflow started by hand has no row until its first activity
-  const operation =
-    row === undefined ? { id: run.runId, kind: run.kind, state: 'running', href: '/operations' } : refOf(row);
+  const operation = holderRef(holder);
   return new Problem('busy', {
     detail: `${operation.kind} is running on ${subject}`,
     members: { operation },
   });
 }
 
-export function refOf({ id, kind, state }: Pick<OperationRow, 'id' | 'kind' | 'state'>) {
+export function needsCleanup(leaver: OperationRow): Problem {
+  return new Problem('needs_cleanup', {
+    detail: `operation ${leaver.id} left things behind on ${leaver.subject}: clean up first`,
+    members: { operation: refOf(leaver) },
+  });
+}
+
+/** A workflow started by hand has no row until its first activity. */
+export function holderRef({ row, run }: Occupied): ReturnType<typeof refOf> {
+  return row === undefined
+    ? { id: run.runId, kind: run.kind, state: 'running', href: '/operations' }
+    : refOf(row);
+}
+
+export function refOf({ id, kind, state }: Pick<OperationRow, 'id' | 'kind' | 'state'>): {
+  id: string;
+  kind: string;
+  state: string;
+  href: string;
+} {
   return { id, kind, state, href: `/operations/${id}` };
 }
 

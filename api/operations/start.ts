@@ -3,7 +3,7 @@ import { recordAudit } from '../../db/queries/audit.js';
 import { findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
 import { confirmOperation, removeUnstartedOperation } from '../../db/queries/operation-starts.js';
 import { isEnd } from '../../workflows/contract/operation.js';
-import { findHolder, type Occupied } from './holder.js';
+import { findHolder, findLost, type Occupied } from './holder.js';
 import { launch, type Launch } from './launch.js';
 import {
   type Caller,
@@ -13,6 +13,7 @@ import {
   type StartDeps,
   type StartRequest,
 } from './record-start.js';
+import { type Planned, planOperation } from './plan.js';
 import { busy, unconfirmed } from './refusals.js';
 
 /** An end is recorded some milliseconds before Temporal frees the subject: worth waiting for. */
@@ -36,13 +37,15 @@ const ROUNDS = 3;
  * Starts an operation, at most once per request (`spec/operations.md`, Identity): row, idempotency key and audit are
  * committed before Temporal is asked, so that an unanswered start can be repeated under the same id.
  * 202 new, 200 the one that an equal request has started; 409 busy, 422 key reused, 503 Temporal away or unclear.
+ * A caller that wants a plan gets it instead, and nothing is started.
  */
 export async function startOperation<Params>(
   deps: StartDeps,
   request: StartRequest<Params>,
-): Promise<Started> {
+): Promise<Started | Planned> {
   const { kind, caller } = request;
   const digest = deps.digest(caller);
+  if (caller.plan) return planOperation(deps, request, digest);
   for (let round = 0; round < ROUNDS; round += 1) {
     const outcome = (await findReplay(deps, caller, digest)) ?? (await record(deps, request, digest));
     if (outcome.is === 'new') {
@@ -83,6 +86,8 @@ async function launchOnceFree(
   row: OperationRow,
 ): Promise<{ launched: Launch; holder?: Occupied }> {
   const giveUpAt = Date.now() + FREEING_MS;
+  const lost = await findLost(deps, row.subject);
+  if (lost !== undefined) return { launched: 'taken', holder: lost };
   for (;;) {
     const launched = await launchOrRepeat(deps, row);
     if (launched !== 'taken') return { launched };

@@ -30,8 +30,15 @@ export function viewOfRow(row: OperationRow, steps: OperationStepRow[]): Operati
     result: row.result ?? null,
     error: row.error ?? null,
     source: 'projection',
+    ...(row.waitingFor === null ? {} : { waitingFor: row.waitingFor }),
+    ...(isStuck(row) ? { stuck: true } : {}),
     links: linksOf(row),
   };
+}
+
+/** As the minute sweep saw it last. */
+export function isStuck({ stuck, endedAt }: Pick<OperationRow, 'stuck' | 'endedAt'>): boolean {
+  return stuck && endedAt === null;
 }
 
 function viewOfStep(step: OperationStepRow): StepView {

@@ -3,10 +3,11 @@ import { setAdminPassword } from '../../db/queries/admins.js';
 import { listAudit, recordAudit } from '../../db/queries/audit.js';
 import { hashPassword } from '../auth/password.js';
 import { auditOf } from '../caller.js';
+import { parseMoment } from '../dates.js';
 import type { RouteDeps } from '../deps.js';
 import { line, optional, wholeNumber } from '../fields.js';
 import { Problem } from '../problem.js';
-import { json, type Router } from '../router.js';
+import { invalidInput, json, type Router } from '../router.js';
 import { LinkHeader, linkTo } from '../schemas/pages.js';
 
 const tag = 'Access';
@@ -58,6 +59,18 @@ const AuditQuery = z.object({
     description: 'Only of this operation',
     example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1',
   }),
+  route: optional(line({ max: 200 })).openapi({
+    description: 'Only of routes that begin so: method and path as called',
+    example: 'POST /clients',
+  }),
+  from: optional(line({ max: 40 })).openapi({
+    description: 'Only from this moment on; UTC without an offset',
+    example: '2031-01-31',
+  }),
+  to: optional(line({ max: 40 })).openapi({
+    description: 'Only before this moment; UTC without an offset',
+    example: '2031-02-01T12:00:00Z',
+  }),
   limit: optional(wholeNumber({ min: 1, max: 100 })).openapi({
     description: 'Entries, 50 by default',
     example: 50,
@@ -69,7 +82,7 @@ const AuditQuery = z.object({
 });
 
 export function addAccessRoutes(router: Router, deps: RouteDeps): void {
-  const { db, authenticator } = deps;
+  const { db } = deps;
   router.add(
     {
       method: 'post',
@@ -79,6 +92,7 @@ export function addAccessRoutes(router: Router, deps: RouteDeps): void {
       description:
         'The password that this API is called with; the current one is that of the request. At least 10 characters.',
       body: CloudPasswordInput,
+      scope: 'login',
       changes: true,
       responses: {
         200: json(
@@ -96,7 +110,6 @@ export function addAccessRoutes(router: Router, deps: RouteDeps): void {
         await setAdminPassword(tx, { login, passwordHash });
         await recordAudit(tx, auditOf(c, { subject: `admin:${login}`, outcome: 'changed' }));
       });
-      authenticator.forget();
       return c.json({ changed: true as const });
     },
   );
@@ -107,8 +120,10 @@ export function addAccessRoutes(router: Router, deps: RouteDeps): void {
       path: '/audit',
       tag,
       summary: 'Audit log',
-      description: 'Every change, newest first.',
+      description:
+        'Every change, newest first. No route reads a secret; one that did would have its reads here too.',
       query: AuditQuery,
+      scope: 'admin',
       changes: false,
       responses: {
         200: json(
@@ -128,8 +143,10 @@ export function addAccessRoutes(router: Router, deps: RouteDeps): void {
       },
     },
     async (c, { query }) => {
-      const { subject, actor, operation, cursor, limit = 50 } = query;
-      const rows = await listAudit(db, { subject, actor, operation, before: cursor, limit: limit + 1 });
+      const { cursor, limit = 50, ...filter } = query;
+      const from = momentOf('from', query.from);
+      const to = momentOf('to', query.to);
+      const rows = await listAudit(db, { ...filter, from, to, before: cursor, limit: limit + 1 });
       const page = rows.slice(0, limit);
       const next = rows.length > limit ? (page.at(-1)?.id ?? null) : null;
       if (next !== null) c.header('Link', `<${linkTo(c, { cursor: String(next) })}>; rel="next"`);
@@ -144,6 +161,7 @@ export function addAccessRoutes(router: Router, deps: RouteDeps): void {
       tag,
       summary: "Slipway's public SSH key",
       description: 'The line for `authorized_keys` on the hosts.',
+      scope: 'read',
       changes: false,
       responses: {
         200: json(
@@ -167,4 +185,10 @@ export function addAccessRoutes(router: Router, deps: RouteDeps): void {
       return c.json({ public_key: key });
     },
   );
+}
+
+function momentOf(field: string, value: string | undefined): Date | undefined {
+  const moment = value === undefined ? undefined : parseMoment(value, 'UTC');
+  if (moment === null) throw invalidInput([{ field, message: 'must be a date' }]);
+  return moment;
 }

@@ -12,18 +12,12 @@ import { noClient, readClient } from '../clients/read.js';
 import type { RouteDeps } from '../deps.js';
 import { flag, optional } from '../fields.js';
 import { startOperation } from '../operations/start.js';
-import { json, type Router } from '../router.js';
+import { invalidInput, json, type Router } from '../router.js';
 import { ClientInput, ClientSchema, ClientUpdate, PasswordInput } from '../schemas/clients.js';
-import { StartedSchema } from '../schemas/operations.js';
 import { IdParams, StartHeaders, StartQuery } from '../schemas/pages.js';
+import { started, StartedOrPlan, STARTS } from '../schemas/starts.js';
 
 const tag = 'Clients';
-
-const STARTS = ['busy', 'idempotency_key_reused', 'temporal_unavailable', 'start_unconfirmed'] as const;
-const started = {
-  200: json('The operation that an equal request has started', StartedSchema),
-  202: json('Started; poll the operation, or `createlog` of a create', StartedSchema),
-};
 
 const DeleteQuery = StartQuery.extend({
   keep_backup: optional(flag()).openapi({
@@ -44,11 +38,12 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
       query: StartQuery,
       headers: StartHeaders,
       body: ClientInput,
+      scope: 'operate',
       changes: true,
       responses: {
         200: json(
-          'The operation that an equal request has started; or the updated client',
-          z.union([StartedSchema, ClientSchema]),
+          'The operation that an equal request has started; with `plan`, what would be done; or the updated client',
+          z.union([StartedOrPlan, ClientSchema]),
         ),
         202: started[202],
       },
@@ -60,6 +55,11 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
       if (id === undefined) return answerStarted(c, await createClient(deps, { fields, caller, options }));
       if (await isCreatedAgain(deps, id, caller)) {
         return answerStarted(c, await createClient(deps, { fields, caller, options, failedId: id }));
+      }
+      if (caller.plan) {
+        throw invalidInput([
+          { field: 'plan', message: `client ${id} is only updated, which is no operation` },
+        ]);
       }
       await changeClient(
         deps,
@@ -81,6 +81,7 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
         "Changes phone, city, short name and billing type. Other fields are taken as long as they have the client's own value.",
       params: IdParams,
       body: ClientUpdate,
+      scope: 'operate',
       changes: true,
       responses: { 200: json('The updated client', ClientSchema) },
     },
@@ -106,6 +107,7 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
       params: IdParams,
       query: DeleteQuery,
       headers: StartHeaders,
+      scope: 'operate',
       changes: true,
       responses: started,
       problems: [...STARTS],
@@ -124,7 +126,12 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
             return {
               subject: subjectId('client', id),
               answerId: id,
-              params: { clientId: id, keepBackup, keepDays: deps.settings.backupKeepDays },
+              params: {
+                clientId: id,
+                serverId: client.serverId,
+                keepBackup,
+                keepDays: deps.settings.backupKeepDays,
+              },
               title: `Delete client ${id} (${client.subdomain})`,
               clientId: id,
               serverId: client.serverId,
@@ -147,6 +154,7 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
       query: StartQuery,
       headers: StartHeaders,
       body: PasswordInput,
+      scope: 'operate',
       changes: true,
       responses: started,
       problems: ['wrong_status', 'needs_cleanup', 'operation_ended', ...STARTS],

@@ -20,9 +20,9 @@ const PAGE_POLICY =
 
 const START = `window.ui = SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', deepLinking: true, validatorUrl: null });\n`;
 
-const file = (description: string, type: string) => ({
+const file = (description: string, ...types: string[]) => ({
   description,
-  content: { [type]: { schema: z.string() } },
+  content: Object.fromEntries(types.map((type) => [type, { schema: z.string() }])),
 });
 
 export function addDocumentRoutes(router: Router, deps: Pick<RouteDeps, 'metrics'>): void {
@@ -33,6 +33,7 @@ export function addDocumentRoutes(router: Router, deps: Pick<RouteDeps, 'metrics
       tag,
       summary: 'This document',
       description: 'OpenAPI 3.1, made from the schemas that validate.',
+      scope: 'read',
       changes: false,
       responses: { 200: json('OpenAPI 3.1', z.record(z.string(), z.unknown())) },
     },
@@ -45,6 +46,7 @@ export function addDocumentRoutes(router: Router, deps: Pick<RouteDeps, 'metrics
       tag,
       summary: 'This document as a page',
       description: 'Swagger UI, served from here.',
+      scope: 'read',
       changes: false,
       responses: { 200: file('The page', 'text/html') },
     },
@@ -65,8 +67,9 @@ export function addDocumentRoutes(router: Router, deps: Pick<RouteDeps, 'metrics
           .enum(['start.js', ...Object.keys(ASSETS)] as [string, ...string[]])
           .openapi({ param: { name: 'file', in: 'path' }, description: 'File', example: 'swagger-ui.css' }),
       }),
+      scope: 'read',
       changes: false,
-      responses: { 200: file('The file', 'application/octet-stream') },
+      responses: { 200: file('The file', 'text/css', 'text/javascript', 'image/png') },
     },
     async (c, { params: { file: name } }) => {
       if (name === 'start.js')
@@ -86,6 +89,7 @@ export function addDocumentRoutes(router: Router, deps: Pick<RouteDeps, 'metrics
       tag,
       summary: 'Metrics',
       description: 'Prometheus text format.',
+      scope: 'read',
       changes: false,
       responses: { 200: file('Metrics', 'text/plain') },
     },

@@ -6,23 +6,28 @@ import {
   listSteps,
   type OperationRow,
 } from '../../db/queries/operation-reads.js';
-import { OPERATION_ID } from '../../workflows/contract/ids.js';
 import { type HoldAction, isEnd, type OperationState } from '../../workflows/contract/operation.js';
 import { callerOf } from '../caller.js';
 import type { RouteDeps } from '../deps.js';
 import type { Ctx } from '../environment.js';
-import { line, optional, pattern, rowId, wholeNumber } from '../fields.js';
+import { optional, wholeNumber } from '../fields.js';
+import { describeError } from '../errors.js';
+import { decideForMany } from '../operations/bulk.js';
 import { decide } from '../operations/control.js';
 import { enrich } from '../operations/live.js';
-import { type OperationAnswer, viewOfRow } from '../operations/view.js';
+import { isStuck, type OperationAnswer, viewOfRow } from '../operations/view.js';
 import { Problem } from '../problem.js';
 import { json, type Router } from '../router.js';
 import {
+  BULK_MAX,
+  BulkAnswerSchema,
+  BulkInput,
   DecisionAnswerSchema,
   DecisionInput,
   NoteInput,
-  OPERATION_STATES,
+  OperationFilter,
   OperationListSchema,
+  OperationParams,
   OperationSchema,
   SkipInput,
 } from '../schemas/operations.js';
@@ -33,42 +38,13 @@ const tag = 'Operations';
 const LIST = { default: 50, max: 100 };
 /** Proxies commonly give up after 60 s. */
 const WAIT_MAX_SECONDS = 30;
+/** Should a notification be lost with its connection, a long poll looks again after this long. */
+const LOOK_AGAIN_MS = 2_000;
 
-const operationId = () =>
-  pattern(OPERATION_ID, 26, 'must be an operation id').openapi({
-    description: 'Operation id',
-    example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1',
-  });
-const OperationParams = z.object({ id: operationId().openapi({ param: { name: 'id', in: 'path' } }) });
-
-const ListQuery = z.object({
-  subject: optional(line({ max: 200 })).openapi({
-    description: 'Only of this subject',
-    example: 'client:42',
-  }),
-  kind: optional(pattern(/^[a-z][a-z0-9_]{0,63}$/, 64, 'must be a kind such as create_client')).openapi({
-    description: 'Only of this kind',
-    example: 'create_client',
-  }),
-  state: optional(
-    z
-      .string()
-      .max(200)
-      .refine(isStates, `must be states, separated by commas, of ${OPERATION_STATES.join(', ')}`),
-  ).openapi({
-    type: 'string',
-    description: 'Only in one of these states, separated by commas',
-    example: 'running,holding',
-  }),
-  server: optional(rowId()).openapi({ description: 'Only on this server', example: 3 }),
-  client: optional(rowId()).openapi({ description: 'Only of this client', example: 42 }),
+const ListQuery = OperationFilter.extend({
   limit: optional(wholeNumber({ min: 1, max: LIST.max })).openapi({
     description: `Entries, ${LIST.default} by default`,
     example: 50,
-  }),
-  cursor: optional(operationId()).openapi({
-    description: 'From the page before',
-    example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1',
   }),
 });
 
@@ -86,10 +62,6 @@ const ReadHeaders = z.object({
   }),
 });
 
-function isStates(value: string): boolean {
-  return value.split(',').every((state) => (OPERATION_STATES as readonly string[]).includes(state));
-}
-
 export function addOperationRoutes(router: Router, deps: RouteDeps): void {
   const { db, temporal } = deps;
   router.add(
@@ -100,21 +72,13 @@ export function addOperationRoutes(router: Router, deps: RouteDeps): void {
       summary: 'List operations',
       description: 'Operations as recorded, newest first.',
       query: ListQuery,
+      scope: 'read',
       changes: false,
       responses: { 200: json('Operations', OperationListSchema, LinkHeader) },
     },
     async (c, { query }) => {
-      const { subject, kind, server, client, cursor, limit = LIST.default } = query;
-      const states = query.state?.split(',') as OperationState[] | undefined;
-      const rows = await listOperations(db, {
-        subject,
-        kind,
-        states,
-        server,
-        client,
-        before: cursor,
-        limit: limit + 1,
-      });
+      const { limit = LIST.default, ...filter } = query;
+      const rows = await listOperations(db, { ...filterOf(filter), limit: limit + 1 });
       const page = rows.slice(0, limit);
       const next = rows.length > limit ? (page.at(-1)?.id ?? null) : null;
       if (next !== null) c.header('Link', `<${linkTo(c, { cursor: next })}>; rel="next"`);
@@ -132,6 +96,7 @@ export function addOperationRoutes(router: Router, deps: RouteDeps): void {
         'Steps, hold, decisions and result. A running one is asked from Temporal when that answers within a second.',
       params: OperationParams,
       headers: ReadHeaders,
+      scope: 'read',
       changes: false,
       responses: { 200: json('The operation', OperationSchema) },
     },
@@ -143,6 +108,7 @@ export function addOperationRoutes(router: Router, deps: RouteDeps): void {
     },
   );
 
+  addBulk(router, deps);
   addDecision(
     router,
     deps,
@@ -167,6 +133,36 @@ export function addOperationRoutes(router: Router, deps: RouteDeps): void {
   );
 }
 
+function addBulk(router: Router, deps: RouteDeps): void {
+  router.add(
+    {
+      method: 'post',
+      path: '/operations/bulk',
+      tag,
+      summary: 'Decide for many',
+      description: `The same decision for up to ${BULK_MAX} operations, each by the rules of its own route, with an outcome of its own.
+An id that names nothing is 422, and then nothing is done.`,
+      body: BulkInput,
+      scope: 'operate',
+      changes: true,
+      responses: { 200: json('One outcome for each', BulkAnswerSchema) },
+      problems: ['temporal_unavailable'],
+    },
+    async (c, { body: { action, ids, filter, note } }) => {
+      const which = filter === undefined ? { ids: ids ?? [] } : { filter: filterOf(filter) };
+      const failed = (error: unknown) =>
+        c.get('log').error({ error: describeError(error) }, 'one of many decisions failed');
+      const given = { action, which, note: note === '' ? undefined : note, caller: callerOf(c) };
+      return c.json(await decideForMany(deps, { ...given, max: BULK_MAX, failed }));
+    },
+  );
+}
+
+/** As the query of the list says it. */
+function filterOf({ state, cursor, ...rest }: z.output<typeof OperationFilter>) {
+  return { ...rest, states: state?.split(',') as OperationState[] | undefined, before: cursor };
+}
+
 function addDecision(
   router: Router,
   deps: RouteDeps,
@@ -183,6 +179,7 @@ function addDecision(
       description: `${description} Answers when the operation has taken the decision, or after 2 s that it is on its way.`,
       params: OperationParams,
       body,
+      scope: 'operate',
       changes: true,
       responses: {
         200: json('Taken', DecisionAnswerSchema),
@@ -217,6 +214,7 @@ function entryOf(row: OperationRow) {
     requestId,
     ...times,
     failedStep,
+    ...(isStuck(row) ? { stuck: true } : {}),
     href: `/operations/${id}`,
   };
 }
@@ -228,19 +226,26 @@ async function awaitChange(c: Ctx, { db, changes }: RouteDeps, id: string): Prom
     if (row === undefined) throw new Problem('not_found', { detail: `There is no operation ${id}` });
     return viewOfRow(row, await listSteps(db, id));
   };
-  const seconds = Number(
-    /(?:^|[,;\s])wait=(\d{1,4})(?=$|[,;\s])/.exec(c.req.header('prefer') ?? '')?.[1] ?? 0,
-  );
-  let now = await read();
-  if (seconds === 0) return now;
-  const until = Date.now() + Math.min(seconds, WAIT_MAX_SECONDS) * 1000;
-  const had = c.req.header('if-none-match') ?? etagOf(now);
-  c.header('Preference-Applied', `wait=${Math.min(seconds, WAIT_MAX_SECONDS)}`);
-  while (etagOf(now) === had && !isEnd(now.state) && Date.now() < until && !c.req.raw.signal.aborted) {
-    await changes.next(id, until - Date.now());
-    now = await read();
+  const asked = Number(/(?:^|[,;\s])wait=(\d{1,4})(?=$|[,;\s])/.exec(c.req.header('prefer') ?? '')?.[1] ?? 0);
+  if (asked === 0) return read();
+  const seconds = Math.min(asked, WAIT_MAX_SECONDS);
+  const until = Date.now() + seconds * 1000;
+  c.header('Preference-Applied', `wait=${seconds}`);
+  const watch = changes.watch([id]);
+  const left = c.req.raw.signal;
+  left.addEventListener('abort', watch.wake);
+  try {
+    let now = await read();
+    const had = c.req.header('if-none-match') ?? etagOf(now);
+    const over = () => isEnd(now.state) || left.aborted || changes.stopping.aborted || Date.now() >= until;
+    while (etagOf(now) === had && !over()) {
+      await watch.next(Math.min(LOOK_AGAIN_MS, until - Date.now()));
+      now = await read();
+    }
+    return now;
+  } finally {
+    watch.end();
   }
-  return now;
 }
 
 function etagOf(view: OperationAnswer): string {

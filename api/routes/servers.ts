@@ -1,5 +1,4 @@
 import { z } from '@hono/zod-openapi';
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { recordAudit } from '../../db/queries/audit.js';
 import {
   countClients,
@@ -14,7 +13,6 @@ import {
 import type { ServerLoad } from '../../workflows/contract/servers.js';
 import { auditOf } from '../caller.js';
 import type { RouteDeps } from '../deps.js';
-import type { Ctx } from '../environment.js';
 import { flag, host, optional } from '../fields.js';
 import { Problem } from '../problem.js';
 import { json, type Router } from '../router.js';
@@ -32,8 +30,6 @@ import { checkHost } from '../servers/check.js';
 import { changeServer, createServer } from '../servers/save.js';
 
 const tag = 'Servers';
-/** check_host opens connections to whatever it is told: enough for setting up a fleet, too few for scanning a network. */
-const CHECKS = { points: 30, duration: 60 };
 
 const HostParams = z.object({
   host_ip: host().openapi({
@@ -46,15 +42,6 @@ const HostParams = z.object({
 
 export function addServerRoutes(router: Router, deps: RouteDeps): void {
   const { db, probes } = deps;
-  const checks = new RateLimiterMemory(CHECKS);
-  const limited = async (c: Ctx) => {
-    await checks.consume(c.get('actor')).catch(() => {
-      throw new Problem('too_many_requests', {
-        detail: 'Too many checks in a minute',
-        headers: { 'Retry-After': '60' },
-      });
-    });
-  };
 
   router.add(
     {
@@ -66,6 +53,7 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
       query: PageQuery.extend({
         all: optional(flag()).openapi({ description: 'Inactive ones too', example: false }),
       }),
+      scope: 'read',
       changes: false,
       responses: { 200: json('A page of servers', pageSchema('ServerPage', ServerSchema), LinkHeader) },
     },
@@ -96,6 +84,7 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
       description:
         'Updates when `id` is given; what is absent or empty stays as it is. Creating without `ssh_host_key` pins the key that the host shows, unconfirmed.',
       body: ServerInput,
+      scope: 'admin',
       changes: true,
       responses: { 200: json('The changed server', ServerSchema), 201: json('The new server', ServerSchema) },
       problems: [
@@ -119,12 +108,7 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
 
   const checkDescription =
     'One line per requirement on a server, with what to do where it is not met. Awaited for 5 s.';
-  const checkProblems = [
-    'probe_failed',
-    'worker_unavailable',
-    'temporal_unavailable',
-    'too_many_requests',
-  ] as const;
+  const checkProblems = ['probe_failed', 'worker_unavailable', 'temporal_unavailable'] as const;
   router.add(
     {
       method: 'get',
@@ -133,12 +117,13 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
       summary: 'Check a host',
       description: `${checkDescription} For a known host the stored fields are used.`,
       params: HostParams,
+      bound: 'checks',
+      scope: 'admin',
       changes: false,
       responses: { 200: json('The report', CheckHostSchema) },
       problems: [...checkProblems],
     },
     async (c, { params }) => {
-      await limited(c);
       return c.json(await checkHost(deps, params.host_ip, {}));
     },
   );
@@ -150,13 +135,14 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
       summary: 'Check a host with given logins',
       description: `${checkDescription} For a known host the stored fields are used instead.`,
       params: HostParams,
+      bound: 'checks',
       body: CheckHostInput,
+      scope: 'admin',
       changes: true,
       responses: { 200: json('The report', CheckHostSchema) },
       problems: [...checkProblems],
     },
     async (c, { params, body }) => {
-      await limited(c);
       return c.json(await checkHost(deps, params.host_ip, body));
     },
   );
@@ -170,6 +156,7 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
       description:
         'Stored fields and a live reading. A server that does not answer gives its last reading and `reachable: false`.',
       params: IdParams,
+      scope: 'read',
       changes: false,
       responses: { 200: json('The server', ServerDetailsSchema) },
     },
@@ -188,6 +175,7 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
       summary: 'Versions on a server',
       description: 'Versions of the product image there, read live.',
       params: IdParams,
+      scope: 'read',
       changes: false,
       responses: { 200: json('The versions', ImagesSchema) },
       problems: ['probe_failed', 'worker_unavailable', 'temporal_unavailable'],
@@ -220,6 +208,7 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
       description:
         'Nothing on the host is touched. Refused while clients live there (failed ones too: delete them first).',
       params: IdParams,
+      scope: 'admin',
       changes: true,
       responses: { 204: { description: 'Removed' } },
       problems: ['in_use'],

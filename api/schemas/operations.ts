@@ -1,10 +1,54 @@
 import { z } from '@hono/zod-openapi';
+import { OPERATION_ID } from '../../workflows/contract/ids.js';
 import { END_STATES, LIVE_STATES, STEP_STATES } from '../../workflows/contract/operation.js';
-import { freeText, line } from '../fields.js';
+import { freeText, line, oneOf, optional, pattern, rowId } from '../fields.js';
 import { OperationRef } from '../problem.js';
 import { orNull } from './pages.js';
 
 export const OPERATION_STATES = [...LIVE_STATES, ...END_STATES] as const;
+
+const operationId = () =>
+  pattern(OPERATION_ID, 26, 'must be an operation id').openapi({
+    description: 'Operation id',
+    example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1',
+  });
+
+export const OperationParams = z.object({ id: operationId().openapi({ param: { name: 'id', in: 'path' } }) });
+
+export const OperationFilter = z.object({
+  subject: optional(line({ max: 200 })).openapi({
+    description: 'Only of this subject',
+    example: 'client:42',
+  }),
+  kind: optional(pattern(/^[a-z][a-z0-9_]{0,63}$/, 64, 'must be a kind such as create_client')).openapi({
+    description: 'Only of this kind',
+    example: 'create_client',
+  }),
+  state: optional(
+    z
+      .string()
+      .max(200)
+      .refine(isStates, `must be states, separated by commas, of ${OPERATION_STATES.join(', ')}`),
+  ).openapi({
+    type: 'string',
+    description: 'Only in one of these states, separated by commas',
+    example: 'running,holding',
+  }),
+  server: optional(rowId()).openapi({ description: 'Only on this server', example: 3 }),
+  client: optional(rowId()).openapi({ description: 'Only of this client', example: 42 }),
+  parent: optional(operationId()).openapi({
+    description: 'Only children of this operation',
+    example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1',
+  }),
+  cursor: optional(operationId()).openapi({
+    description: 'From the page before',
+    example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1',
+  }),
+});
+
+function isStates(value: string): boolean {
+  return value.split(',').every((state) => (OPERATION_STATES as readonly string[]).includes(state));
+}
 
 const when = (description: string) =>
   z.string().openapi({ format: 'date-time', description, example: '2031-01-31T12:00:00.000Z' });
@@ -143,6 +187,10 @@ export const OperationListSchema = z
           .object({
             ...common,
             failedStep: z.string().nullable().openapi({ description: 'Step that failed', example: null }),
+            stuck: z
+              .boolean()
+              .optional()
+              .openapi({ description: 'Its code fails repeatedly: a bug', example: true }),
             href: z.string().openapi({
               description: 'Where to read it',
               example: '/operations/01K4Q2V7T3W9Z8X6C5B4N3M2A1',
@@ -166,7 +214,7 @@ export const DecisionInput = z
     note: note.optional(),
     input: z
       .preprocess(
-        readObject,
+        readJson,
         z
           .record(z.string().max(100), z.union([line({ max: 4000 }), z.number(), z.boolean(), z.null()]))
           .optional(),
@@ -185,7 +233,7 @@ export const SkipInput = z
   .openapi('SkipInput');
 export const NoteInput = z.object({ note: note.optional() }).openapi('NoteInput');
 
-function readObject(value: unknown): unknown {
+function readJson(value: unknown): unknown {
   if (value === '') return undefined;
   if (typeof value !== 'string') return value;
   try {
@@ -203,3 +251,97 @@ export const DecisionAnswerSchema = z
     operation: OperationRef,
   })
   .openapi('DecisionAnswer');
+
+export const BULK_ACTIONS = ['retry', 'skip', 'rollback', 'cancel', 'cleanup'] as const;
+/** One call ends within the minute that proxies give it, also when every decision is waited for. */
+export const BULK_MAX = 200;
+
+export const BulkInput = z
+  .object({
+    action: oneOf(BULK_ACTIONS).openapi({ description: 'What is decided for each', example: 'retry' }),
+    ids: z
+      .preprocess(
+        readJson,
+        z
+          .array(operationId(), 'must be a list of operation ids')
+          .min(1, 'must not be empty')
+          .max(BULK_MAX, `must have at most ${BULK_MAX} entries`)
+          .optional(),
+      )
+      .openapi({
+        type: 'array',
+        items: { type: 'string' },
+        description: 'These; in forms a text that holds a JSON array',
+        example: ['01K4Q2V7T3W9Z8X6C5B4N3M2A1'],
+      }),
+    filter: z
+      .preprocess(
+        readJson,
+        z
+          .strictObject(OperationFilter.shape, 'must be an object')
+          .refine((filter) => FILTERS.some((name) => filter[name] !== undefined), 'must narrow by something')
+          .optional(),
+      )
+      .openapi({
+        type: 'object',
+        description: `Or, newest first, ${BULK_MAX} of those that the list finds and, without \`state\`, that have not ended
+(to clean up: that ended \`rollback_incomplete\` or \`terminated\`): by \`subject\`,
+\`kind\`, \`state\`, \`server\`, \`client\`, and the \`cursor\` of the answer before; in forms a text that holds a JSON object`,
+        example: { state: 'holding', server: 3 },
+      }),
+    note: note.optional(),
+  })
+  .refine(({ ids, filter }) => (ids === undefined) !== (filter === undefined), {
+    path: ['ids'],
+    message: 'give either ids or filter',
+  })
+  .refine(({ action, note: why }) => action !== 'skip' || (why ?? '') !== '', {
+    path: ['note'],
+    message: 'is required: say why it can be skipped',
+  })
+  .openapi('BulkInput');
+
+const FILTERS = ['subject', 'kind', 'state', 'server', 'client'] as const;
+
+export const BulkAnswerSchema = z
+  .object({
+    results: z
+      .array(
+        z
+          .object({
+            id: z.string().openapi({ description: 'Operation id', example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1' }),
+            subject: z.string().openapi({ description: 'What it acts on', example: 'client:42' }),
+            outcome: z.enum(['accepted', 'pending', 'refused']).openapi({
+              description: '`pending`: sent, not yet taken',
+              example: 'accepted',
+            }),
+            code: z
+              .string()
+              .optional()
+              .openapi({ description: 'With refused: the code of the problem', example: 'not_holding' }),
+            detail: z
+              .string()
+              .optional()
+              .openapi({ description: 'With refused: why', example: 'The operation waits for nobody' }),
+            operation: OperationRef.optional(),
+          })
+          .openapi('BulkResult'),
+      )
+      .openapi({ description: 'One for each operation, in the order of `ids`, or newest first' }),
+    cursor: z
+      .string()
+      .nullable()
+      .openapi({ description: 'With a filter that finds more: for the next call', example: null }),
+  })
+  .openapi('BulkAnswer');
+
+export const StepOutputSchema = z
+  .object({
+    step: z.string().openapi({ description: 'Key of the step', example: 'image' }),
+    text: z.string().openapi({ description: 'Its output from `after` on', example: 'Step 1/9 : FROM php\n' }),
+    cursor: z.number().int().openapi({ description: '`after` of the next page, in bytes', example: 262144 }),
+    complete: z
+      .boolean()
+      .openapi({ description: 'Nothing more comes, unless the step is done once more', example: false }),
+  })
+  .openapi('StepOutput');

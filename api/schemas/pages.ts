@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Ctx } from '../environment.js';
-import { oneOf, optional, rowId, wholeNumber } from '../fields.js';
+import { flag, oneOf, optional, rowId, wholeNumber } from '../fields.js';
 
 /** `spec/clients-and-servers.md`: pages of at most 100. */
 const PER_PAGE = { default: 50, max: 100 };
@@ -84,6 +84,14 @@ export const StartQuery = z.object({
     description: 'Minutes that a failed step waits for a person before all is rolled back; 0 = never hold',
     example: 30,
   }),
+  // read by `callerOf`; the same request with and without it is equal
+  plan: optional(flag())
+    .transform(() => undefined)
+    .openapi({
+      type: 'boolean',
+      description: '`true`: answers the steps that would be done, after all checks, and changes nothing',
+      example: false,
+    }),
 });
 
 export const StartHeaders = z.object({
@@ -91,6 +99,7 @@ export const StartHeaders = z.object({
     description: 'The same key on the same route returns the same operation, for at least 24 hours',
     example: 'c0ffee-1',
   }),
+  Prefer: z.string().max(255).optional().openapi({ description: '`plan`: as `plan=true`', example: 'plan' }),
 });
 
 /** A named schema or null: said as alternatives, which is how JSON Schema can refer to the name. */

@@ -4,6 +4,18 @@ CREATE TABLE "admins" (
 	"changed_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "api_keys" (
+	"id" text PRIMARY KEY NOT NULL,
+	"name" text NOT NULL,
+	"scope" text NOT NULL,
+	"digest" "bytea" NOT NULL,
+	"created_by" text NOT NULL,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp with time zone,
+	"last_used_at" timestamp with time zone,
+	CONSTRAINT "api_keys_name" UNIQUE("name")
+);
+--> statement-breakpoint
 CREATE TABLE "audit_log" (
 	"id" bigserial PRIMARY KEY NOT NULL,
 	"time" timestamp with time zone DEFAULT now() NOT NULL,
@@ -15,6 +27,12 @@ CREATE TABLE "audit_log" (
 	"operation_id" text,
 	"outcome" text NOT NULL,
 	"detail" jsonb
+);
+--> statement-breakpoint
+CREATE TABLE "login_counts" (
+	"key" text PRIMARY KEY NOT NULL,
+	"points" integer NOT NULL,
+	"expire" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "secrets" (
@@ -33,6 +51,32 @@ CREATE TABLE "settings" (
 	"key" text NOT NULL,
 	"value" text NOT NULL,
 	CONSTRAINT "settings_section_key_pk" PRIMARY KEY("section","key")
+);
+--> statement-breakpoint
+CREATE TABLE "admissions" (
+	"server_id" integer NOT NULL,
+	"operation_id" text NOT NULL,
+	"root_id" text NOT NULL,
+	"mode" text NOT NULL,
+	"taking" integer NOT NULL,
+	"ticket" bigserial NOT NULL,
+	"requested_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"granted_at" timestamp with time zone,
+	"given_back_at" timestamp with time zone,
+	"checked_at" timestamp with time zone,
+	CONSTRAINT "admissions_server_id_operation_id_pk" PRIMARY KEY("server_id","operation_id")
+);
+--> statement-breakpoint
+CREATE TABLE "operation_timeline" (
+	"operation_id" text NOT NULL,
+	"run_ordinal" integer NOT NULL,
+	"event" integer NOT NULL,
+	"time" timestamp with time zone NOT NULL,
+	"type" text NOT NULL,
+	"step" text,
+	"message" text NOT NULL,
+	"data" jsonb NOT NULL,
+	CONSTRAINT "operation_timeline_operation_id_run_ordinal_event_pk" PRIMARY KEY("operation_id","run_ordinal","event")
 );
 --> statement-breakpoint
 CREATE TABLE "backups" (
@@ -129,12 +173,13 @@ CREATE TABLE "operation_events" (
 CREATE TABLE "operation_output" (
 	"operation_id" text NOT NULL,
 	"step" text NOT NULL,
+	"position" bigint NOT NULL,
 	"job" text NOT NULL,
 	"offset" bigint NOT NULL,
 	"end_offset" bigint NOT NULL,
 	"text" text NOT NULL,
 	"time" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "operation_output_operation_id_step_job_offset_pk" PRIMARY KEY("operation_id","step","job","offset")
+	CONSTRAINT "operation_output_operation_id_step_position_pk" PRIMARY KEY("operation_id","step","position")
 );
 --> statement-breakpoint
 CREATE TABLE "operation_steps" (
@@ -181,6 +226,8 @@ CREATE TABLE "operations" (
 	"run_id" text,
 	"server_id" integer,
 	"client_id" integer,
+	"parent_id" text,
+	"waiting_for" text,
 	"hold" jsonb,
 	"failed_step" text,
 	"warnings" jsonb DEFAULT '[]'::jsonb NOT NULL,
@@ -192,7 +239,9 @@ CREATE TABLE "operations" (
 	"last_record" integer DEFAULT 0 NOT NULL,
 	"started_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"confirmed_at" timestamp with time zone,
-	"ended_at" timestamp with time zone
+	"ended_at" timestamp with time zone,
+	"stuck" boolean DEFAULT false NOT NULL,
+	"archived_at" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "servers" (
@@ -226,13 +275,32 @@ CREATE TABLE "servers" (
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "notices" (
+	"id" text PRIMARY KEY NOT NULL,
+	"operation_id" text NOT NULL,
+	"subject" text NOT NULL,
+	"body" text NOT NULL,
+	"mail" text DEFAULT 'open' NOT NULL,
+	"webhook" text DEFAULT 'open' NOT NULL,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"next_try_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"error" text,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+ALTER TABLE "admissions" ADD CONSTRAINT "admissions_operation_id_operations_id_fk" FOREIGN KEY ("operation_id") REFERENCES "public"."operations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "operation_timeline" ADD CONSTRAINT "operation_timeline_operation_id_operations_id_fk" FOREIGN KEY ("operation_id") REFERENCES "public"."operations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "clients" ADD CONSTRAINT "clients_server_id_servers_id_fk" FOREIGN KEY ("server_id") REFERENCES "public"."servers"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "clients" ADD CONSTRAINT "clients_billing_type_billing_types_id_fk" FOREIGN KEY ("billing_type") REFERENCES "public"."billing_types"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "operation_events" ADD CONSTRAINT "operation_events_operation_id_operations_id_fk" FOREIGN KEY ("operation_id") REFERENCES "public"."operations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "operation_output" ADD CONSTRAINT "operation_output_operation_id_operations_id_fk" FOREIGN KEY ("operation_id") REFERENCES "public"."operations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "operation_steps" ADD CONSTRAINT "operation_steps_operation_id_operations_id_fk" FOREIGN KEY ("operation_id") REFERENCES "public"."operations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "operation_undos" ADD CONSTRAINT "operation_undos_operation_id_operations_id_fk" FOREIGN KEY ("operation_id") REFERENCES "public"."operations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "notices" ADD CONSTRAINT "notices_operation_id_operations_id_fk" FOREIGN KEY ("operation_id") REFERENCES "public"."operations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "audit_log_subject" ON "audit_log" USING btree ("subject","id");--> statement-breakpoint
+CREATE INDEX "audit_log_actor" ON "audit_log" USING btree ("actor","id");--> statement-breakpoint
+CREATE INDEX "audit_log_operation" ON "audit_log" USING btree ("operation_id","id");--> statement-breakpoint
+CREATE INDEX "audit_log_time" ON "audit_log" USING btree ("time");--> statement-breakpoint
 CREATE INDEX "secrets_owner" ON "secrets" USING btree ("owner","name");--> statement-breakpoint
 CREATE UNIQUE INDEX "clients_subdomain" ON "clients" USING btree ("subdomain") WHERE "clients"."status" not in ('failed', 'deleted');--> statement-breakpoint
 CREATE UNIQUE INDEX "clients_port" ON "clients" USING btree ("server_id","port") WHERE "clients"."port" is not null;--> statement-breakpoint
@@ -243,4 +311,7 @@ CREATE UNIQUE INDEX "operation_events_key" ON "operation_events" USING btree ("o
 CREATE INDEX "operations_subject" ON "operations" USING btree ("subject","id");--> statement-breakpoint
 CREATE INDEX "operations_state" ON "operations" USING btree ("state","id");--> statement-breakpoint
 CREATE INDEX "operations_server" ON "operations" USING btree ("server_id","id");--> statement-breakpoint
-CREATE UNIQUE INDEX "servers_host" ON "servers" USING btree (lower("host"),"ssh_port");
+CREATE INDEX "operations_parent" ON "operations" USING btree ("parent_id","id");--> statement-breakpoint
+CREATE INDEX "operations_unarchived" ON "operations" USING btree ("id") WHERE "operations"."archived_at" is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "servers_host" ON "servers" USING btree (lower("host"),"ssh_port");--> statement-breakpoint
+CREATE INDEX "notices_next_try" ON "notices" USING btree ("next_try_at");

@@ -30,19 +30,38 @@ export async function listSteps(db: Queries, operationId: string): Promise<Opera
     .orderBy(asc(operationSteps.startedAt), asc(operationSteps.seq));
 }
 
+export async function findStep(
+  db: Queries,
+  operationId: string,
+  key: string,
+): Promise<OperationStepRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(operationSteps)
+    .where(and(eq(operationSteps.operationId, operationId), eq(operationSteps.key, key)));
+  return row;
+}
+
+/** Those of the given operations that exist. */
+export async function listOperationsById(db: Queries, ids: string[]): Promise<OperationRow[]> {
+  return db.select().from(operations).where(inArray(operations.id, ids));
+}
+
 export interface OperationFilter {
   subject?: string | undefined;
   kind?: string | undefined;
   states?: OperationState[] | undefined;
   server?: number | undefined;
   client?: number | undefined;
+  /** only children of this operation */
+  parent?: string | undefined;
   /** ids below this one */
   before?: string | undefined;
   limit: number;
 }
 
 export async function listOperations(db: Queries, filter: OperationFilter): Promise<OperationRow[]> {
-  const { subject, kind, states, server, client, before, limit } = filter;
+  const { subject, kind, states, server, client, parent, before, limit } = filter;
   return db
     .select()
     .from(operations)
@@ -53,6 +72,7 @@ export async function listOperations(db: Queries, filter: OperationFilter): Prom
         states === undefined ? undefined : inArray(operations.state, states),
         server === undefined ? undefined : eq(operations.serverId, server),
         client === undefined ? undefined : eq(operations.clientId, client),
+        parent === undefined ? undefined : eq(operations.parentId, parent),
         before === undefined ? undefined : lt(operations.id, before),
       ),
     )

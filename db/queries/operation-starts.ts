@@ -1,6 +1,6 @@
-import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, exists, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm';
 import type { Queries, Tx } from '../database.js';
-import { idempotencyKeys, operations } from '../schema/index.js';
+import { idempotencyKeys, operations, operationUndos } from '../schema/index.js';
 import type { OperationRow } from './operation-reads.js';
 
 export type IdempotencyRow = typeof idempotencyKeys.$inferSelect;
@@ -71,6 +71,43 @@ export async function removeUnstartedOperation(tx: Tx, id: string): Promise<bool
   if (removed.length === 0) return false;
   await tx.delete(idempotencyKeys).where(eq(idempotencyKeys.operationId, id));
   return true;
+}
+
+/** An operation of the subject that Temporal is known to have taken and that has no end by its row. */
+export async function findOpenOperation(db: Queries, subject: string): Promise<OperationRow | undefined> {
+  const [row] = await db
+    .select()
+    .from(operations)
+    .where(
+      and(
+        eq(operations.subject, subject),
+        isNull(operations.endedAt),
+        or(isNotNull(operations.confirmedAt), isNotNull(operations.runId)),
+      ),
+    )
+    .orderBy(desc(operations.id))
+    .limit(1);
+  return row;
+}
+
+/** The newest ended operation of the subject that left undos open: until a clean-up has run them, others must wait. */
+export async function findLeaver(db: Queries, subject: string): Promise<OperationRow | undefined> {
+  const open = db
+    .select({ id: operationUndos.id })
+    .from(operationUndos)
+    .where(
+      and(
+        eq(operationUndos.operationId, operations.id),
+        inArray(operationUndos.state, ['registered', 'failed']),
+      ),
+    );
+  const [row] = await db
+    .select()
+    .from(operations)
+    .where(and(eq(operations.subject, subject), isNotNull(operations.endedAt), exists(open)))
+    .orderBy(desc(operations.id))
+    .limit(1);
+  return row;
 }
 
 /** An earlier equal request whose start was left unconfirmed: to be started under its own id, not once more. */

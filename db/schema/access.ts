@@ -1,11 +1,33 @@
-import { bigserial, index, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { bigserial, index, integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { bytes, moment } from './columns.js';
+
+export type ApiKeyScope = 'read' | 'operate' | 'admin';
 
 export const admins = pgTable('admins', {
   login: text('login').primaryKey(),
   /** scrypt with its parameters and salt */
   passwordHash: text('password_hash').notNull(),
   changedAt: moment('changed_at').notNull().defaultNow(),
+});
+
+/** Of tools. The key itself is shown once and not kept. */
+export const apiKeys = pgTable('api_keys', {
+  id: text('id').primaryKey(),
+  name: text('name').notNull().unique('api_keys_name'),
+  scope: text('scope').$type<ApiKeyScope>().notNull(),
+  /** SHA-256 of 256 random bits: nothing to guess, so nothing to slow */
+  digest: bytes('digest').notNull(),
+  createdBy: text('created_by').notNull(),
+  createdAt: moment('created_at').notNull().defaultNow(),
+  expiresAt: moment('expires_at'),
+  lastUsedAt: moment('last_used_at'),
+});
+
+/** Failed and good logins by address and name (as digests), counted over all processes of the API. */
+export const loginCounts = pgTable('login_counts', {
+  key: text('key').primaryKey(),
+  points: integer('points').notNull(),
+  expire: moment('expire'),
 });
 
 /** AES-256-GCM under the key `keyId`, bound to (`owner`, `name`) as additional data. Workflows hold only the id. */
@@ -40,7 +62,12 @@ export const auditLog = pgTable(
     outcome: text('outcome').notNull(),
     detail: jsonb('detail'),
   },
-  (t) => [index('audit_log_subject').on(t.subject, t.id)],
+  (t) => [
+    index('audit_log_subject').on(t.subject, t.id),
+    index('audit_log_actor').on(t.actor, t.id),
+    index('audit_log_operation').on(t.operationId, t.id),
+    index('audit_log_time').on(t.time),
+  ],
 );
 
 export const settings = pgTable(

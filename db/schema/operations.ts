@@ -1,4 +1,15 @@
-import { bigint, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import { isNull } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import type {
   Decision,
   Hold,
@@ -29,6 +40,9 @@ export const operations = pgTable(
     runId: text('run_id'),
     serverId: integer('server_id'),
     clientId: integer('client_id'),
+    /** the operation that started this one as its child */
+    parentId: text('parent_id'),
+    waitingFor: text('waiting_for'),
     hold: jsonb('hold').$type<Hold | null>(),
     failedStep: text('failed_step'),
     warnings: jsonb('warnings').$type<Warning[]>().notNull().default([]),
@@ -43,11 +57,18 @@ export const operations = pgTable(
     /** set once Temporal is known to have it */
     confirmedAt: moment('confirmed_at'),
     endedAt: moment('ended_at'),
+    /** its code fails again and again, as the sweep saw it last: a bug that a fixed deployment heals */
+    stuck: boolean('stuck').notNull().default(false),
+    /** set once its whole timeline is in Postgres */
+    archivedAt: moment('archived_at'),
   },
   (t) => [
     index('operations_subject').on(t.subject, t.id),
     index('operations_state').on(t.state, t.id),
     index('operations_server').on(t.serverId, t.id),
+    index('operations_parent').on(t.parentId, t.id),
+    // what the minute sweep reads: open ones, and those to be archived
+    index('operations_unarchived').on(t.id).where(isNull(t.archivedAt)),
   ],
 );
 
@@ -128,13 +149,15 @@ export const operationOutput = pgTable(
       .notNull()
       .references(() => operations.id, { onDelete: 'cascade' }),
     step: text('step').notNull(),
+    /** bytes of the step's output before this chunk, over all its jobs: where a reader goes on */
+    position: bigint('position', { mode: 'number' }).notNull(),
     job: text('job').notNull(),
     offset: bigint('offset', { mode: 'number' }).notNull(),
     end: bigint('end_offset', { mode: 'number' }).notNull(),
     text: text('text').notNull(),
     time: moment('time').notNull().defaultNow(),
   },
-  (t) => [primaryKey({ columns: [t.operationId, t.step, t.job, t.offset] })],
+  (t) => [primaryKey({ columns: [t.operationId, t.step, t.position] })],
 );
 
 /** `Idempotency-Key`: stored with the operation before its start, so that an ambiguous start is found again. */

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { sh } from '../../activities/ssh/shell.js';
@@ -377,6 +386,41 @@ describe('removeJobs', () => {
     assert.ok(left.includes(jobKey(neighbour)));
     await world.ssh.removeJobs(world.target, step.operation);
     await assert.rejects(world.ssh.removeJobs(world.target, ''), kind('InvalidInput'));
+  });
+});
+
+describe('removeOldJobs', () => {
+  it('removes what nothing has been written to for so many days, but nothing that still runs', async () => {
+    const [old, fresh, running] = [testStep(), testStep(), testStep()];
+    for (const each of [old, fresh]) {
+      await runJob(world.target, testJob(each, keepOutput(), { script: sh`true` }));
+    }
+    const attempt = new AbortController();
+    const sleeper = { ...running, signal: attempt.signal };
+    const followed = runJob(world.target, testJob(sleeper, keepOutput(), { script: sh`sleep 300` }));
+    followed.catch(() => undefined);
+    await pollUntil({
+      what: 'a running job',
+      deadlineMs: 10_000,
+      probe: () =>
+        existsSync(join(jobDirectory(jobKey(running)), 'pid')) &&
+        readFileSync(join(jobDirectory(jobKey(running)), 'pid'), 'utf8').trim() !== ''
+          ? true
+          : undefined,
+    });
+    const weekAgo = new Date(Date.now() - 8 * 86_400_000);
+    for (const { step } of [old, running].map((step) => ({ step: jobDirectory(jobKey(step)) }))) {
+      for (const name of readdirSync(step)) utimesSync(join(step, name), weekAgo, weekAgo);
+      utimesSync(step, weekAgo, weekAgo);
+    }
+    await world.ssh.removeOldJobs(world.target, 7);
+    assert.ok(!existsSync(jobDirectory(jobKey(old))));
+    assert.ok(existsSync(jobDirectory(jobKey(fresh))));
+    assert.ok(existsSync(jobDirectory(jobKey(running))));
+    attempt.abort();
+    await world.ssh.endJobsOf(world.target, running.operation, { ...testStep(), subject: running.subject });
+    await world.ssh.removeJobs(world.target, running.operation);
+    assert.ok(!existsSync(jobDirectory(jobKey(running))));
   });
 });
 

@@ -7,7 +7,7 @@ import { eq, sql } from 'drizzle-orm';
 import { ensureFirstAdmin, resetAdmin } from '../../api/auth/first-admin.js';
 import { hashPassword, verifyPassword } from '../../api/auth/password.js';
 import { createThrottle } from '../../api/auth/throttle.js';
-import { admins, auditLog, operations } from '../../db/schema/index.js';
+import { admins, auditLog, loginCounts, operations } from '../../db/schema/index.js';
 import { ADMIN, type Harness, openHarness, pollUntil } from './harness.js';
 
 const type = (value: string) => ({ 'content-type': value });
@@ -84,16 +84,50 @@ describe('access and conventions', () => {
       assert.equal((await guess('192.0.2.66', 'other')).status, 401);
     });
 
-    it('never slows the credential that lately worked from an address', async () => {
-      const throttle = createThrottle();
-      const good = { address: '192.0.2.70', login: 'admin', digest: 'good' };
-      const bad = { ...good, digest: 'bad' };
-      throttle.succeeded(good);
-      for (let i = 0; i < 10; i += 1) await throttle.failed(bad);
-      assert.ok((await throttle.waitSeconds(bad)) > 0);
-      assert.equal(await throttle.waitSeconds(good), 0);
-      assert.equal(await throttle.waitSeconds({ ...good, address: '192.0.2.71' }), 0);
-      assert.ok((await throttle.waitSeconds({ ...good, digest: 'never seen' })) > 0);
+    it('slows many guesses at once no less, and those by other processes and from one IPv6 network', async () => {
+      const at = (from: string) => api.call('GET', '/clients', { as: { ...ADMIN, password: 'guess' }, from });
+      const answers = await Promise.all(Array.from({ length: 12 }, () => at('192.0.2.68')));
+      assert.equal(answers.filter(({ status }) => status === 401).length, 5);
+      assert.equal(answers.filter(({ status }) => status === 429).length, 7);
+      const elsewhere = createThrottle(api.db);
+      await assert.rejects(elsewhere.count({ network: '192.0.2.68', login: 'admin' }), {
+        code: 'too_many_requests',
+      });
+      for (let i = 1; i <= 5; i += 1) await at(`2001:db8:0:1::${i}`);
+      assert.equal((await at('2001:db8:0:1:ffff::1')).status, 429);
+      assert.equal((await at('2001:db8:0:2::1')).status, 401);
+    });
+
+    it('never slows an address that lately succeeded by what others try from it', async () => {
+      const from = '192.0.2.70';
+      assert.equal((await api.call('GET', '/clients', { from })).status, 200);
+      for (let i = 0; i < 6; i += 1) await guess(from);
+      assert.equal((await guess(from)).status, 429, 'the others are');
+      // a process that has not seen the login
+      const other = await openHarness({ temporal: 'none', store: api.store });
+      assert.equal((await other.call('GET', '/clients', { from })).status, 200);
+      await other.close();
+      assert.equal((await api.call('GET', '/clients', { from: '192.0.2.71' })).status, 200);
+    });
+
+    it('keeps no name that was tried, which may be a password', async () => {
+      await guess('192.0.2.72', 'password in the wrong field');
+      const rows = await api.db.select().from(loginCounts);
+      assert.ok(rows.length > 0);
+      assert.ok(!JSON.stringify(rows).includes('wrong field'));
+    });
+
+    it('answers alike in time whether the name exists or not', async () => {
+      const quickest = { admin: Infinity, nobody: Infinity };
+      for (let i = 0; i < 5; i += 1) {
+        for (const login of ['admin', 'nobody'] as const) {
+          const began = performance.now();
+          assert.equal((await guess('192.0.2.73', login)).status, 401);
+          quickest[login] = Math.min(quickest[login], performance.now() - began);
+        }
+      }
+      const ratio = quickest.admin / quickest.nobody;
+      assert.ok(ratio > 0.5 && ratio < 2, JSON.stringify(quickest));
     });
 
     it('believes forwarded addresses only from trusted proxies', async () => {

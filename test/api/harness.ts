@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import { sql } from 'drizzle-orm';
 import { createApp } from '../../api/app.js';
 import { ensureFirstAdmin } from '../../api/auth/first-admin.js';
@@ -12,19 +12,28 @@ import { createDigest } from '../../api/operations/digest.js';
 import { createTemporal } from '../../api/temporal.js';
 import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
 import { startTemporal } from '../../lab/temporal.js';
+import { bundleWorkflows } from '../../worker/bundle.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
-import { testPostgres } from '../support/postgres.js';
+import { type TestPostgres, testPostgres } from '../support/postgres.js';
+import { quietRuntime } from '../support/quiet-runtime.js';
 import { createContract } from './contract.js';
 import { createStandInActivities } from './stand-in-activities.js';
 
-Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
+quietRuntime();
+
+const WORKFLOWS = new URL('./workflows.ts', import.meta.url).pathname;
 
 export const ADMIN = { login: 'admin', password: 'a long test password' };
+
+/** Tests ask in a second what others ask in an hour. */
+export const UNBOUND = { requests: 1e6, changes: 1e6, checks: 1e6, strangers: 1e6 };
 
 export type Harness = Awaited<ReturnType<typeof openHarness>>;
 
 interface HarnessOptions {
   settings?: Partial<AppSettings>;
+  /** of another harness: this one is a second process beside it */
+  store?: TestPostgres;
   /** `none`: nothing answers at Temporal's address; `server`: no worker; `worker`: with one that stands in */
   temporal: 'none' | 'server' | 'worker';
   /** what stands between the API (not its worker) and Temporal: answers the address to use instead */
@@ -32,10 +41,10 @@ interface HarnessOptions {
 }
 
 /** The app in process, on a real Postgres and, where asked for, a real Temporal with a stand-in worker. */
-export async function openHarness({ settings = {}, temporal: wanted, through }: HarnessOptions) {
+export async function openHarness({ settings = {}, temporal: wanted, through, ...given }: HarnessOptions) {
   const closers: (() => Promise<unknown>)[] = [];
-  const store = await testPostgres();
-  closers.push(() => store.close());
+  const store = given.store ?? (await testPostgres());
+  if (given.store === undefined) closers.push(() => store.close());
   const { db } = store.database;
   // subjects are workflow ids: other test files share the Temporal server
   const firstId = randomInt(1, 1_000_000) * 1_000;
@@ -59,6 +68,7 @@ export async function openHarness({ settings = {}, temporal: wanted, through }: 
       product: 'sample',
       products: ['sample'],
       backupKeepDays: 30,
+      rateLimits: UNBOUND,
       ...settings,
     },
     database: store.database,
@@ -160,7 +170,7 @@ async function startWorker({ address, taskQueue, db }: StartWorker): Promise<() 
   const worker = await Worker.create({
     connection,
     taskQueue,
-    workflowsPath: new URL('./workflows.ts', import.meta.url).pathname,
+    workflowBundle: await standInBundle(),
     activities: createStandInActivities(db),
   });
   const running = worker.run();
@@ -169,6 +179,12 @@ async function startWorker({ address, taskQueue, db }: StartWorker): Promise<() 
     await running;
     await connection.close();
   };
+}
+
+/** Made once by `test/run.ts`; absent when a file runs alone. */
+async function standInBundle(): Promise<WorkflowBundleOption> {
+  const codePath = process.env['SLIPWAY_TEST_API_BUNDLE'];
+  return codePath === undefined ? bundleWorkflows(WORKFLOWS) : { codePath };
 }
 
 export async function pollUntil<T>(

@@ -9,6 +9,7 @@ import {
 } from '@temporalio/workflow';
 import { ADMIN_PASSWORD_SIGNAL } from '../../workflows/contract/clients.js';
 import type { OperationInput } from '../../workflows/contract/operation.js';
+import type { OperationPlan } from '../../workflows/contract/plan.js';
 import type { ProbeInput, ProbeResults } from '../../workflows/contract/servers.js';
 import type { DecisionPayload } from '../../workflows/contract/signals.js';
 import type { StandInActivities } from './stand-in-activities.js';
@@ -16,7 +17,8 @@ import type { StandInActivities } from './stand-in-activities.js';
 const { begin, decided, finish } = proxyActivities<StandInActivities>({ startToCloseTimeout: '10s' });
 
 /** Stands in for every operation: claims its row, takes signals, ends when it is told to. */
-async function standIn(input: OperationInput<unknown>): Promise<void> {
+async function standIn(input: OperationInput<unknown>): Promise<OperationPlan | undefined> {
+  if (input.plan === true) return { steps: [] };
   const id = input.operation?.id ?? '';
   const passwords: unknown[] = [];
   let done = false;
@@ -44,9 +46,10 @@ async function standIn(input: OperationInput<unknown>): Promise<void> {
   await finish(id);
   // between the recorded end and the free subject
   await sleep(300);
+  return undefined;
 }
 
-export { standIn as createClient, standIn as deleteClient, standIn as setAdminPassword };
+export { standIn as cleanup, standIn as createClient, standIn as deleteClient, standIn as setAdminPassword };
 
 const READ_AT = '2031-01-31T12:00:00.000Z';
 

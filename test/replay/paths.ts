@@ -19,8 +19,26 @@ export interface RecordedPath {
   /** before (`do:key`) an act's effect, by number of the step's try */
   inject?(step: StepContext, handle: WorkflowHandle): Promise<void> | void;
   drive?(run: RecordedRun): Promise<void>;
+  /** of a chain: the run that was continued as new, not the last one */
+  firstRun?: true;
   ends: string;
 }
+
+/** One scripted operation for each key; the subjects of a fan-out are of no other path. */
+function fannedOut(name: string, keys: string[]) {
+  const children = keys.map((key, index) => {
+    const subject = `client:${name}-${index}`;
+    return { subject, params: { subject, steps: [{ key }] } };
+  });
+  return {
+    workflow: 'fannedOut',
+    path: name,
+    subject: `fleet:${name}`,
+    params: { subject: `fleet:${name}`, children, rules: { window: 2, canary: 1, stopAfterFailures: 20 } },
+  };
+}
+
+const many = Array.from({ length: 30 }, () => 'one');
 
 const client = (clientId: number) => ({ clientId, serverId: 1 });
 
@@ -81,14 +99,14 @@ export const PATHS: readonly RecordedPath[] = [
     workflow: 'deleteClient',
     path: 'success',
     subject: 'client:5',
-    params: { clientId: 5, keepBackup: true, keepDays: 30 },
+    params: { clientId: 5, serverId: 1, keepBackup: true, keepDays: 30 },
     ends: 'succeeded',
   },
   {
     workflow: 'deleteClient',
     path: 'held-forward-only',
     subject: 'client:6',
-    params: { clientId: 6, keepBackup: false, keepDays: 0 },
+    params: { clientId: 6, serverId: 1, keepBackup: false, keepDays: 0 },
     inject: failsFirst('containers', 'CommandFailed'),
     async drive(run) {
       await run.held(1);
@@ -101,7 +119,7 @@ export const PATHS: readonly RecordedPath[] = [
     workflow: 'setAdminPassword',
     path: 'success',
     subject: 'client:7',
-    params: { clientId: 7, password: '01JREPEATSECRET00000000004' },
+    params: { clientId: 7, serverId: 1, password: '01JREPEATSECRET00000000004' },
     ends: 'succeeded',
   },
   {
@@ -136,6 +154,74 @@ export const PATHS: readonly RecordedPath[] = [
     },
     ends: 'succeeded',
   },
+  {
+    workflow: 'lend',
+    path: 'borrower-gone',
+    subject: 'client:20',
+    params: {
+      subject: 'client:20',
+      borrower: { workflowId: 'client:19', operation: '01JREPEATBORROWER000000000' },
+    },
+    async drive({ handle }) {
+      await handle.cancel();
+    },
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'scripted',
+    path: 'borrowing-and-admitted',
+    subject: 'client:21',
+    params: {
+      subject: 'client:21',
+      borrows: ['client:22'],
+      admission: { servers: [3, 2], exclusive: true },
+      steps: [{ key: 'one' }, { key: 'two' }],
+    },
+    inject: failsFirst('two', 'CommandFailed'),
+    drive: retryOnce,
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'cleanup',
+    path: 'success',
+    subject: 'client:23',
+    params: { subject: 'client:23', ...client(23) },
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'cleanup',
+    path: 'incomplete',
+    subject: 'client:24',
+    params: { subject: 'client:24', ...client(24) },
+    inject(step) {
+      if (step.phase === 'undo' && step.step === 'files') throw failure('Unauthorized', 'refused');
+    },
+    ends: 'rollback_incomplete',
+  },
+  { ...fannedOut('success', ['one', 'one', 'one']), ends: 'succeeded' },
+  {
+    ...fannedOut('held-and-retried', ['one', 'fails-first', 'one', 'one']),
+    drive: retryOnce,
+    ends: 'succeeded',
+  },
+  {
+    ...fannedOut('rolled-back', ['fails-first', 'one']),
+    async drive({ handle, held }) {
+      await held(1);
+      await handle.signal('rollback', { id: 'd1', note: 'not today', actor: 'ops', hold: 1 });
+    },
+    ends: 'rolled_back',
+  },
+  {
+    ...fannedOut('cancelled', ['one', 'fails-first']),
+    async drive({ handle, held }) {
+      await held(1);
+      await handle.cancel();
+    },
+    ends: 'cancelled',
+  },
+  { ...fannedOut('continued-as-new', many), firstRun: true, ends: 'succeeded' },
+  { ...fannedOut('after-continuing', many), ends: 'succeeded' },
 ];
 
 export function historyName({ workflow, path }: RecordedPath): string {

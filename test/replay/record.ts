@@ -2,23 +2,33 @@
  * Records the histories that `replay.test.ts` replays: `npx tsx test/replay/record.ts [<workflow>.<path>…]`.
  * Only where no such execution can still be open; anything else is mended with `patched()`.
  */
-import { hostname } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
 import type { WorkflowHandle } from '@temporalio/client';
 import { operations } from '../../db/schema/index.js';
 import { pollUntil } from '../../lab/poll.js';
+import { startTemporal } from '../../lab/temporal.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
+import { failure } from '../../workflows/contract/failures.js';
 import type { OperationView } from '../../workflows/contract/operation.js';
 import { TASK_QUEUE } from '../../workflows/contract/operation.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
+import type { ListActivities } from '../support/fan-out-operation.js';
 import type { WorldActivities } from '../support/scripted-operation.js';
 import { openServices, type Services, testBundle } from '../support/services.js';
 import { writeHistory } from './histories.js';
 import { historyName, PATHS, type RecordedPath } from './paths.js';
-import { createStandIns } from './stand-ins.js';
+import { createLedgerStandIn, createStandIns } from './stand-ins.js';
 
-const world: WorldActivities = {
-  make: ({ value }) => Promise.resolve(value),
+const world: WorldActivities & ListActivities = {
+  async make({ key, value }, step) {
+    if (key === 'fails-first' && step.try === 1) throw failure('CommandFailed', 'the first try fails');
+    return value;
+  },
+  list: ({ children }) => Promise.resolve(children),
   unmake: () => Promise.resolve(),
 };
 
@@ -39,7 +49,9 @@ async function record(services: Services, path: RecordedPath, index: number): Pr
   await handle.result().catch(() => undefined);
   const [row] = await services.database.db.select().from(operations).where(eq(operations.id, id));
   if (row?.state !== path.ends) throw new Error(`${historyName(path)} ended ${row?.state}, not ${path.ends}`);
-  await writeHistory(historyName(path), await handle.fetchHistory(), `${process.pid}@${hostname()}`);
+  const runId = path.firstRun === true ? handle.firstExecutionRunId : undefined;
+  const recorded = services.client.workflow.getHandle(path.subject, runId);
+  await writeHistory(historyName(path), await recorded.fetchHistory(), `${process.pid}@${hostname()}`);
   console.log(`${historyName(path)}: ${row.state}`);
 }
 
@@ -54,9 +66,18 @@ function untilHeld(handle: WorkflowHandle, number: number): Promise<OperationVie
   });
 }
 
+/** More events than any other path has, and fewer than the fan-out that is continued as new. */
+const SUGGEST_AT = 150;
 const wanted = process.argv.slice(2);
 const paths = PATHS.filter((path) => wanted.length === 0 || wanted.includes(historyName(path)));
-const services = await openServices();
+const dir = await mkdtemp(join(tmpdir(), 'slipway-record-'));
+const temporal = await startTemporal({
+  dir,
+  log: () => undefined,
+  searchAttributes: Object.keys(SEARCH_ATTRIBUTES),
+  dynamic: [`limit.historyCount.suggestContinueAsNew=${SUGGEST_AT}`],
+});
+const services = await openServices({ temporal: temporal.address });
 const bySubject = new Map(PATHS.map((path) => [path.subject, path]));
 const worker = await createWorker({
   connection: services.native,
@@ -68,7 +89,7 @@ const worker = await createWorker({
   limits: DEFAULT_LIMITS,
   retryWindowMs: 60_000,
   edits,
-  activities: { ...createStandIns(), ...world },
+  activities: { ...createStandIns(), ...createLedgerStandIn(), ...world },
   log: console,
   async inject(point, step) {
     if (point === 'before') {
@@ -80,3 +101,5 @@ await worker.runUntil(async () => {
   for (const path of paths) await record(services, path, PATHS.indexOf(path));
 });
 await services.close();
+await temporal.stop();
+await rm(dir, { recursive: true, force: true });

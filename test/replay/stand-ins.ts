@@ -1,4 +1,6 @@
+import type { CleanupActivities } from '../../activities/records/cleanup.js';
 import type { createActivities } from '../../worker/activities.js';
+import type { CleanupPlan } from '../../workflows/contract/cleanup.js';
 import type { ClientNames } from '../../workflows/contract/clients.js';
 
 /** What acts of workflows name, with the real names and result shapes; a stand-in that drifts does not compile. */
@@ -15,6 +17,9 @@ export function createStandIns(): StandIns {
         adminPassword: '01ARZ3NDEKTSV4RRFFQ69G5FAV',
       }),
     releaseClient: nothing,
+    foreseeClient: ({ clientId }) =>
+      Promise.resolve({ names: namesOf(clientId), passwordGiven: true, adminPassword: '' }),
+    foreseeAdminPassword: () => Promise.resolve({ first: true }),
     recordAdminPassword: () => Promise.resolve({ first: true }),
     activateClient: nothing,
     findClientThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),
@@ -43,7 +48,18 @@ export function createStandIns(): StandIns {
     checkFromOutside: () => Promise.resolve({ warning: null }),
     sendClientMail: () => Promise.resolve({ state: 'sent', withPassword: true }),
     removeJobs: nothing,
+    endJobs: nothing,
+    removeOldJobs: nothing,
     probeServer: () => Promise.resolve({ readAt: '2031-01-31T12:00:00.000Z', images: [] }),
+  };
+}
+
+/** A ledger in which two undos are open; on `client:24` one of them stays so. */
+export function createLedgerStandIn(): CleanupActivities {
+  return {
+    listLeft: ({ subject }) => Promise.resolve(leftOn(Number(subject.split(':')[1]))),
+    countLeft: ({ subject }) => Promise.resolve({ open: subject === 'client:24' ? 1 : 0 }),
+    settleUndo: () => Promise.resolve(),
   };
 }
 
@@ -52,6 +68,18 @@ const CREATOR = '01JREPEAT00000000000000000';
 
 function thingOf(clientId: number): { names: ClientNames; operation: string } {
   return { names: namesOf(clientId), operation: CREATOR };
+}
+
+/** What a clean-up finds of the client's create. */
+function leftOn(clientId: number): CleanupPlan {
+  const common = { of: CREATOR, input: thingOf(clientId) };
+  return {
+    undos: [
+      { ...common, id: 'files#4', key: 'files', title: 'Write configuration', activity: 'removeClientFiles' },
+      { ...common, id: 'reserve#1', key: 'reserve', title: 'Take a port', activity: 'releaseClient' },
+    ],
+    jobs: [{ key: 'end-jobs', clientId, operation: CREATOR }],
+  };
 }
 
 function namesOf(clientId: number): ClientNames {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { programArguments } from './program.js';
 import type { System } from './system.js';
 
 export interface KillableWorker {
@@ -23,7 +24,7 @@ export async function startKillableWorker(system: System): Promise<KillableWorke
   let child: ChildProcess;
 
   function start(): void {
-    child = spawn(process.execPath, ['--import', 'tsx', WORKER], {
+    child = spawn(process.execPath, programArguments(WORKER), {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: {
         ...process.env,

@@ -23,12 +23,8 @@ export interface TestPostgres {
  */
 export async function testPostgres(): Promise<TestPostgres> {
   const server = await findServer();
-  const template = 'slipway_template';
-  const name = `test_${randomBytes(6).toString('hex')}`;
   const admin = postgres(server.url, { max: 1, onnotice: () => undefined });
-  await ensureTemplate(admin, server.url, template);
-  await admin.unsafe(`create database ${name} template ${template}`);
-  const url = withDatabase(server.url, name);
+  const { name, url } = await createTestDatabase(admin, server.url);
   const database = openDatabase({ url, poolSize: 10 });
   return {
     url,
@@ -47,6 +43,18 @@ export async function testPostgres(): Promise<TestPostgres> {
       await server.stop();
     },
   };
+}
+
+/** A copy of a migrated database, which is made once per server. */
+export async function createTestDatabase(
+  admin: postgres.Sql,
+  serverUrl: string,
+): Promise<{ name: string; url: string }> {
+  const template = 'slipway_template';
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await ensureTemplate(admin, serverUrl, template);
+  await admin.unsafe(`create database ${name} template ${template}`);
+  return { name, url: withDatabase(serverUrl, name) };
 }
 
 async function findServer(): Promise<{ url: string; stop(): Promise<void> }> {

@@ -1,3 +1,4 @@
+import type { AdmissionNeed } from '../../workflows/contract/admission.js';
 import { failure } from '../../workflows/contract/failures.js';
 import type { OperationInput } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
@@ -21,6 +22,8 @@ export interface ScriptedParams {
   subject: string;
   steps: ScriptedStep[];
   value?: string;
+  admission?: AdmissionNeed;
+  borrows?: string[];
 }
 
 export interface WorldActivities {
@@ -36,6 +39,8 @@ export async function scripted(input: OperationInput<ScriptedParams>): Promise<s
     kind: 'scripted',
     subject: (params: ScriptedParams) => params.subject,
     title: () => 'Scripted',
+    admission: (params: ScriptedParams) => params.admission,
+    borrows: (params: ScriptedParams) => params.borrows ?? [],
     validate(params: ScriptedParams) {
       if (!Array.isArray(params.steps)) throw failure('InvalidInput', '"steps" must be a list');
     },
@@ -73,6 +78,7 @@ function one(op: Operation<ScriptedParams>, step: ScriptedStep): Promise<string>
   return op.step(key, {
     title: key,
     do: world.make({ key, value: op.params.value ?? 'made', takesMs }),
+    planned: 'planned',
     ...(step.undo === false ? {} : { undo: world.unmake({ key }) }),
     ...(onFail === undefined ? {} : { onFail }),
     ...(skippable === undefined ? {} : { skippable }),

@@ -6,6 +6,7 @@ import { openDatabase } from '../../db/database.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
 import { failure } from '../../workflows/contract/failures.js';
+import type { ListActivities } from './fan-out-operation.js';
 import type { WorldActivities } from './scripted-operation.js';
 import { testBundle } from './services.js';
 
@@ -17,7 +18,8 @@ const read = (name: string): string => {
 
 const tell = (what: string): void => appendFileSync(read('WORLD'), `${Date.now()} ${process.pid} ${what}\n`);
 
-const activities: WorldActivities & { noop(): Promise<void> } = {
+const activities: WorldActivities & ListActivities & { noop(): Promise<void> } = {
+  list: ({ children }) => Promise.resolve(children),
   async make({ key, value, takesMs }, step) {
     tell(`make ${step.operation} ${key}`);
     if (key === 'fails-first' && step.try === 1) throw failure('CommandFailed', 'the first try fails');

@@ -1,17 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import type { WorkflowHandle } from '@temporalio/client';
+import type { Duration } from '@temporalio/common';
 import { ulid } from 'ulid';
+import type { WaitPace } from '../../activities/records/admissions.js';
 import type { StepInterceptorOptions } from '../../activities/records/step-interceptor.js';
 import { operations, operationEvents, operationSteps, operationUndos } from '../../db/schema/index.js';
 import { pollUntil } from '../../lab/poll.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
+import type { AdmissionNeed } from '../../workflows/contract/admission.js';
 import { type FailureKind, failure } from '../../workflows/contract/failures.js';
 import type { OperationLimits, OperationRequest, OperationView } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
+import type { ListActivities } from './fan-out-operation.js';
 import type { ScriptedParams, ScriptedStep, WorldActivities } from './scripted-operation.js';
-import { openServices, type Services, testBundle } from './services.js';
+import { openServices, type OwnServices, type Services, testBundle } from './services.js';
 
 /** What scripted operations make: things by operation and key, and the order of everything that happened. */
 export interface World {
@@ -19,13 +23,25 @@ export interface World {
   log: string[];
 }
 
+/** Of an operation that nobody holds: seconds alone, and the machine may be busy. */
+const END_MS = 30_000;
+
 export type Fault = (step: StepContext) => Promise<void> | void;
 
 export interface ScriptedSystem extends Services {
   world: World;
+  taskQueue: string;
   start(steps: ScriptedStep[], options?: StartOptions): Promise<ScriptedRun>;
+  /** for an operation that is started otherwise; places as in `StartOptions` */
+  addFaults(operation: string, added: Record<string, Fault>): void;
   stopWorker(): Promise<void>;
-  startWorker(): Promise<void>;
+  startWorker(bundle?: { code: string }): Promise<void>;
+}
+
+export interface OwnParts extends OwnServices {
+  taskQueue?: string;
+  workflowBundle?: { code: string };
+  waitPace?: WaitPace;
 }
 
 export interface StartOptions {
@@ -34,6 +50,9 @@ export interface StartOptions {
   request?: Partial<OperationRequest>;
   value?: string;
   subject?: string;
+  workflowTaskTimeout?: Duration;
+  admission?: AdmissionNeed;
+  borrows?: string[];
 }
 
 export interface ScriptedRun {
@@ -53,20 +72,23 @@ export interface ScriptedRun {
 }
 
 /** A worker whose activities act on a small world in memory, with faults injected through the one interceptor. */
-export async function openScriptedSystem(limits: Partial<OperationLimits> = {}): Promise<ScriptedSystem> {
-  const services = await openServices();
-  const workflowBundle = await testBundle();
-  const taskQueue = `test-${randomBytes(4).toString('hex')}`;
+export async function openScriptedSystem(
+  limits: Partial<OperationLimits> = {},
+  own: OwnParts = {},
+): Promise<ScriptedSystem> {
+  const services = await openServices(own);
+  const workflowBundle = own.workflowBundle ?? (await testBundle());
+  const taskQueue = own.taskQueue ?? `test-${randomBytes(4).toString('hex')}`;
   const world: World = { things: new Map(), log: [] };
   const faults = new Map<string, Fault>();
   let running: { stop(): Promise<void> } | undefined;
 
-  async function startWorker(): Promise<void> {
+  async function startWorker(bundle = workflowBundle): Promise<void> {
     const worker = await createWorker({
       connection: services.native,
       namespace: 'default',
       taskQueue,
-      workflowBundle,
+      workflowBundle: bundle,
       db: services.database.db,
       secrets: { valuesInUse: () => new Set() },
       limits: { ...DEFAULT_LIMITS, undoAttempts: 3, ...limits },
@@ -82,6 +104,7 @@ export async function openScriptedSystem(limits: Partial<OperationLimits> = {}):
       activities: worldActivities(world, faults),
       log: { warn: () => undefined },
       inject: injector(faults),
+      ...(own.waitPace === undefined ? {} : { waitPace: own.waitPace }),
     });
     const done = worker.run();
     running = {
@@ -101,7 +124,11 @@ export async function openScriptedSystem(limits: Partial<OperationLimits> = {}):
   return {
     ...services,
     world,
+    taskQueue,
     startWorker,
+    addFaults(operation, added) {
+      for (const [place, fault] of Object.entries(added)) faults.set(`${operation} ${place}`, fault);
+    },
     stopWorker,
     start: (steps, options = {}) => startRun({ services, world, faults, taskQueue, steps, options }),
     async close() {
@@ -111,12 +138,14 @@ export async function openScriptedSystem(limits: Partial<OperationLimits> = {}):
   };
 }
 
-function worldActivities(world: World, faults: Map<string, Fault>): WorldActivities {
+function worldActivities(world: World, faults: Map<string, Fault>): WorldActivities & ListActivities {
   return {
+    list: ({ children }) => Promise.resolve(children),
     async make({ key, value, takesMs }, step) {
       world.log.push(`make ${step.operation} ${key}`);
       world.things.set(`${step.operation}/${key}`, value);
       await faults.get(`${step.operation} in:${key}`)?.(step);
+      if (key === 'fails-first' && step.try === 1) throw failure('CommandFailed', 'the first try fails');
       const end = Date.now() + takesMs;
       await pollUntil({
         what: 'work',
@@ -166,11 +195,16 @@ async function startRun({
     subject,
     steps,
     ...(options.value === undefined ? {} : { value: options.value }),
+    ...(options.admission === undefined ? {} : { admission: options.admission }),
+    ...(options.borrows === undefined ? {} : { borrows: options.borrows }),
   };
   const handle = await services.client.workflow.start('scripted', {
     workflowId: subject,
     taskQueue,
     args: [{ operation, params }],
+    ...(options.workflowTaskTimeout === undefined
+      ? {}
+      : { workflowTaskTimeout: options.workflowTaskTimeout }),
   });
   const { db } = services.database;
   const view = () => handle.query<OperationView, []>('view');
@@ -185,6 +219,7 @@ async function startRun({
       pollUntil({
         what,
         deadlineMs: 60_000,
+        everyMs: 50, // each is a query, which a worker answers
         probe: async () => {
           const now = await view();
           return test(now) ? now : undefined;
@@ -193,8 +228,12 @@ async function startRun({
     ended: () =>
       pollUntil({
         what: `end of ${id}`,
-        deadlineMs: 30_000,
+        deadlineMs: END_MS,
         probe: async () => {
+          // one long request, which costs less than many; a run that was reset ends without the operation's end
+          await services.client
+            .withDeadline(Date.now() + END_MS, () => handle.result())
+            .catch(() => undefined);
           const { status } = await handle.describe();
           return status.name === 'RUNNING' ? undefined : await row();
         },

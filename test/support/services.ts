@@ -1,18 +1,18 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import postgres from 'postgres';
 import { type Database, openDatabase } from '../../db/database.js';
-import { migrateDatabase } from '../../db/migrate.js';
 import { startPostgres } from '../../lab/postgres.js';
 import { startTemporal } from '../../lab/temporal.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
+import { quietRuntime } from './quiet-runtime.js';
+import { createTestDatabase } from './postgres.js';
 
-Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
+quietRuntime();
 
 /** Addresses of what one run of the tests shares; set by `test/run.ts`, absent when a file runs alone. */
 export const SHARED = {
@@ -30,14 +30,20 @@ export interface Services {
   close(): Promise<void>;
 }
 
+export interface OwnServices {
+  /** address */
+  temporal?: string;
+  databaseUrl?: string;
+}
+
 /** A database of its own and a connection to Temporal, on the run's shared servers or on own ones. */
-export async function openServices(): Promise<Services> {
+export async function openServices({ temporal, ...given }: OwnServices = {}): Promise<Services> {
   const closers: (() => Promise<unknown>)[] = [];
-  const databaseUrl = await createDatabase(SHARED.postgres ?? (await ownPostgres(closers)));
-  await migrateDatabase(databaseUrl);
+  const databaseUrl =
+    given.databaseUrl ?? (await createDatabase(SHARED.postgres ?? (await ownPostgres(closers))));
   const database = openDatabase({ url: databaseUrl, poolSize: 10 });
   closers.push(() => database.close());
-  const temporalAddress = SHARED.temporal ?? (await ownTemporal(closers));
+  const temporalAddress = temporal ?? SHARED.temporal ?? (await ownTemporal(closers));
   const connection = await Connection.connect({ address: temporalAddress });
   closers.push(() => connection.close());
   const native = await NativeConnection.connect({ address: temporalAddress });
@@ -54,20 +60,19 @@ export async function openServices(): Promise<Services> {
   };
 }
 
-const TEST_WORKFLOWS = new URL('./test-workflows.ts', import.meta.url).pathname;
+const TEST_WORKFLOWS = new URL('./core-workflows.ts', import.meta.url).pathname;
 
-/** Slipway's workflows and the scripted test operation, bundled once per run. */
+/** Slipway's workflows and those that only tests need, bundled once per run. */
 export async function testBundle(): Promise<{ code: string }> {
   if (SHARED.bundle !== undefined) return { code: await readFile(SHARED.bundle, 'utf8') };
   return bundleWorkflows(TEST_WORKFLOWS);
 }
 
 async function createDatabase(serverUrl: string): Promise<string> {
-  const name = `test_${randomBytes(6).toString('hex')}`;
-  const sql = postgres(serverUrl, { max: 1, onnotice: () => undefined });
-  await sql.unsafe(`create database ${name}`);
-  await sql.end();
-  return Object.assign(new URL(serverUrl), { pathname: `/${name}` }).toString();
+  const admin = postgres(serverUrl, { max: 1, onnotice: () => undefined });
+  const { url } = await createTestDatabase(admin, serverUrl);
+  await admin.end();
+  return url;
 }
 
 const silent = (): void => undefined;

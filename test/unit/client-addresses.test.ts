@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { eq } from 'drizzle-orm';
-import { subnetAt, takeAddresses } from '../../activities/records/client-addresses.js';
+import { findAddresses, subnetAt } from '../../activities/records/client-addresses.js';
 import type { Db } from '../../db/database.js';
 import { billingTypes, clients, servers } from '../../db/schema/index.js';
 import { kindOf } from '../../workflows/contract/failures.js';
@@ -88,7 +88,7 @@ describe('the addresses of a server', () => {
     return client as typeof clients.$inferSelect;
   }
 
-  const take = (server: typeof servers.$inferSelect) => db.transaction((tx) => takeAddresses(tx, server));
+  const take = (server: typeof servers.$inferSelect) => db.transaction((tx) => findAddresses(tx, server));
 
   it('are the smallest free ones, each for itself, and freed ones come again', async () => {
     const server = await makeServer({ clientPool: '10.213.0.0/16', portFrom: 20_000, portTo: 20_010 });

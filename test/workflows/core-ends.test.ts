@@ -80,14 +80,17 @@ describe('the end of an operation', { concurrency: 8 }, () => {
     assert.deepEqual(undone, [`unmake ${started.id} one`]);
   });
 
-  it('is cancelled although nothing was done yet: cancelled before its first task', async () => {
+  it('is cancelled although nothing was done yet, and never commits: cancelled before its first task', async () => {
     const own = await openScriptedSystem();
     try {
       await own.stopWorker();
-      const started = await own.start([{ key: 'one' }]);
-      await started.handle.cancel();
+      const steps = [{ key: 'one' }];
+      // the commit itself refuses: no step before it would notice
+      const forward = [{ key: 'one', commitBefore: true }];
+      const started = [await own.start(steps), await own.start(forward)];
+      for (const { handle } of started) await handle.cancel();
       await own.startWorker();
-      assert.equal((await started.ended()).state, 'cancelled');
+      for (const { ended } of started) assert.equal((await ended()).state, 'cancelled');
       assert.deepEqual(own.world.log, []);
     } finally {
       await own.close();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { ulid } from 'ulid';
 import { pollUntil } from '../../lab/poll.js';
 import { failure } from '../../workflows/contract/failures.js';
 import {
@@ -81,6 +82,40 @@ describe('an operation under hostile input', { concurrency: 8 }, () => {
       assert.equal(status.name, 'FAILED');
     });
   }
+
+  for (const [what, actor, value] of [
+    ['its actor', 'a\u0000b', 'made'],
+    ['its parameters', 'ops', 'a\u0000b'],
+  ] as const) {
+    it(`ends a start by hand with a NUL in ${what} as InvalidInput instead of trying for ever`, async () => {
+      const subject = `client:nul-in-${what.replace(' ', '-')}`;
+      const operation = { id: ulid(), actor, requestId: null };
+      const handle = await system.client.workflow.start('scripted', {
+        workflowId: subject,
+        taskQueue,
+        args: [{ operation, params: { subject, value, steps: [{ key: 'one' }] } }],
+      });
+      const ended = system.client.withDeadline(Date.now() + 10_000, () => handle.result());
+      await assert.rejects(
+        ended,
+        (error: { cause?: { type?: string } }) => error.cause?.type === 'InvalidInput',
+      );
+      assert.ok(!system.world.things.has(`${operation.id}/one`));
+    });
+  }
+
+  it('refuses a subject of more than 200 characters', async () => {
+    const subject = `database:${'x'.repeat(192)}`;
+    const handle = await system.client.workflow.start('scripted', {
+      workflowId: subject,
+      taskQueue,
+      args: [{ params: { subject, steps: [] } }],
+    });
+    await assert.rejects(
+      handle.result(),
+      (error: { cause?: Error }) => error.cause?.message === 'a subject has at most 200 characters',
+    );
+  });
 
   it('survives a flood of signals that do not fit', async () => {
     const run = await held();

@@ -5,7 +5,6 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { ulid } from 'ulid';
 import { operationEvents, operations, operationSteps } from '../../db/schema/index.js';
 import { pollUntil } from '../../lab/poll.js';
-import { bundleWorkflows } from '../../worker/bundle.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
 import { failure } from '../../workflows/contract/failures.js';
@@ -13,10 +12,9 @@ import type { OperationView } from '../../workflows/contract/operation.js';
 import type { EditResult } from '../../workflows/contract/records.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import type { WorldActivities } from '../support/scripted-operation.js';
-import { openServices, type Services } from '../support/services.js';
+import { openServices, type Services, testBundle } from '../support/services.js';
 
 const CANARY = 'Zq7Lw2Xv9Rt4Kp8Ms3Nd6Hb5Jc1Gf0Ty';
-const WORKFLOWS = new URL('../support/core-workflows.ts', import.meta.url).pathname;
 const taskQueue = 'core';
 
 type Make = (step: StepContext) => Promise<void> | void;
@@ -42,7 +40,7 @@ describe('the interceptor around steps', { concurrency: 8 }, () => {
       connection: services.native,
       namespace: 'default',
       taskQueue,
-      workflowBundle: await bundleWorkflows(WORKFLOWS),
+      workflowBundle: await testBundle(),
       db: services.database.db,
       secrets: { valuesInUse: () => new Set([CANARY]) },
       limits: DEFAULT_LIMITS,
@@ -187,6 +185,20 @@ describe('the interceptor around steps', { concurrency: 8 }, () => {
     );
     const { hold } = await run.until('hold', (view) => view.hold !== null);
     assert.equal(hold?.error.kind, 'Unavailable');
+    await run.handle.terminate();
+  });
+
+  it('tries a bug three times, whatever the attempts before it met, then holds', async () => {
+    const soon = { nextRetryDelay: 10 };
+    let attempts = 0;
+    const run = await start('scripted', one, () => {
+      attempts += 1;
+      if (attempts === 1) throw failure('RateLimited', 'slow down', { retryAfterMs: 10 });
+      throw Object.assign(new TypeError('a bug'), soon);
+    });
+    const { hold } = await run.until('hold', (view) => view.hold !== null);
+    assert.equal(hold?.error.kind, 'Unexpected');
+    assert.equal(attempts, 4);
     await run.handle.terminate();
   });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import * as fc from 'fast-check';
 import { ulid } from 'ulid';
 import { appendLines, type LockedOperation, lockOperation } from '../../activities/records/operation-log.js';
@@ -9,6 +9,7 @@ import { createOperationRecords } from '../../activities/records/operation-recor
 import { createStepRecords, type StepRecords } from '../../activities/records/step-records.js';
 import type { Db } from '../../db/database.js';
 import { operationEvents, operations, operationSteps, operationUndos } from '../../db/schema/index.js';
+import { pollUntil } from '../../lab/poll.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { END_STATES, type StepError } from '../../workflows/contract/operation.js';
@@ -63,6 +64,11 @@ describe('the projection of operations', { concurrency: 4 }, () => {
     )[0];
   const undoOf = async (id: string) =>
     (await db.select().from(operationUndos).where(eq(operationUndos.operationId, id)))[0];
+
+  const undoStates = async (id: string) => {
+    const found = await db.select().from(operationUndos).where(eq(operationUndos.operationId, id));
+    return Object.fromEntries(found.map((undo) => [undo.id, undo.state]));
+  };
 
   function refOf(operation: string, change: Partial<StepRef> = {}): StepRef {
     return {
@@ -162,6 +168,53 @@ describe('the projection of operations', { concurrency: 4 }, () => {
     assert.equal((await row(id))?.lastEvent, 42);
   });
 
+  it('numbers the lines of parallel attempts and records without gap or double', async () => {
+    const { id } = await claimed();
+    await Promise.all(
+      Array.from({ length: 12 }, async (_, index) => {
+        const made = { ref: refOf(id, { seq: 1 + (index % 6), step: `step-${index % 6}` }), attempt: 1 };
+        await steps.begin(made);
+        await records.recordOperation(recordOf(id, { lines: [line(`a${index % 6}`), line(`b${index}`)] }));
+        if (index % 2 === 0) await steps.succeed(made, null);
+        else await steps.fail(made, ERROR, null);
+      }),
+    );
+    const found = await lines(id);
+    assert.deepEqual(
+      found.map(({ seq }) => seq),
+      found.map((_, index) => index + 1),
+    );
+    assert.equal(new Set(found.map(({ key }) => key)).size, found.length);
+    assert.equal((await row(id))?.lastEvent, found.length);
+    const count = (what: string) => found.filter(({ key }) => key.endsWith(`:${what}`)).length;
+    assert.deepEqual([count('start'), count('end'), count('fail:1')], [6, 3, 3]);
+  });
+
+  it('lets no act begin that waited while its operation began to roll back', async () => {
+    const { id } = await claimed();
+    let begun: Promise<unknown> | undefined;
+    await db.transaction(async (tx) => {
+      await tx.update(operations).set({ state: 'rolling_back' }).where(eq(operations.id, id));
+      begun = steps.begin({ ref: refOf(id, { undo: UNDO }), attempt: 1 }).then(
+        () => 'begun',
+        (error: unknown) => kindOf(error),
+      );
+      await pollUntil({
+        what: 'it waits for the row',
+        deadlineMs: 10_000,
+        probe: async () =>
+          (
+            await db.execute(sql`
+              select from pg_stat_activity
+              where datname = current_database() and wait_event_type = 'Lock' and query like '%operation_undos%' and query not like '%pg_stat%'`)
+          ).length > 0 || undefined,
+      });
+    });
+    assert.equal(await begun, 'OperationClosed');
+    assert.deepEqual([await undoOf(id), await stepOf(id)], [undefined, undefined]);
+    assert.equal((await lines(id)).length, 1);
+  });
+
   it('writes a repeated line once and never changes it', async () => {
     const { id } = await claimed();
     const append = (message: string) => db.transaction((tx) => appendTo(tx, id, [{ ...line('x'), message }]));
@@ -231,6 +284,15 @@ describe('the projection of operations', { concurrency: 4 }, () => {
     await steps.begin({ ref: refOf(committed.id, { undo: UNDO }), attempt: 1 });
     await steps.begin({ ref: refOf(committed.id, { seq: 2, step: 'two', committed: true }), attempt: 1 });
     assert.equal((await undoOf(committed.id))?.state, 'kept');
+    const forward = refOf(committed.id, {
+      seq: 3,
+      step: 'three',
+      committed: true,
+      undo: { ...UNDO, id: 'three#3' },
+    });
+    await steps.begin({ ref: forward, attempt: 1 });
+    await steps.begin({ ref: forward, attempt: 2 });
+    assert.deepEqual(await undoStates(committed.id), { 'one#1': 'kept', 'three#3': 'registered' });
     const ended = await claimed();
     await steps.begin({ ref: refOf(ended.id, { undo: UNDO }), attempt: 1 });
     await records.recordOperation(recordOf(ended.id, { state: 'succeeded' }));

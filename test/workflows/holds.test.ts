@@ -97,14 +97,17 @@ describe('a held operation', { concurrency: 8 }, () => {
       assert.equal(decision.accepted, false);
       assert.match(decision.ignored ?? '', signals[index]?.[2] ?? /never/);
     });
-    await operation.handle.signal('retry', { id: 'd1' });
+    await operation.handle.signal('retry', { id: 'd1', actor: 'who I say', note: 'twice' });
     await operation.handle.signal('retry', { id: 'd1' });
     const row = await operation.ended();
     assert.equal(row.state, 'succeeded');
     const repeated = row.decisions.filter((decision) => decision.id === 'd1');
     assert.deepEqual(
-      repeated.map((decision) => decision.accepted),
-      [true, false],
+      repeated.map(({ accepted, actor, note }) => [accepted, actor, note]),
+      [
+        [true, 'who I say', 'twice'],
+        [false, 'unknown', undefined],
+      ],
     );
   });
 
@@ -154,7 +157,7 @@ describe('a held operation', { concurrency: 8 }, () => {
     assert.equal((await operation.ended()).state, 'succeeded');
   });
 
-  it('takes changed input, does the work again from the declared step, and undoes both versions', async () => {
+  it('takes changed input of the declared fields, checked first, and does work again from the declared step', async () => {
     const steps = [
       { key: 'base' },
       { key: 'one' },
@@ -195,7 +198,7 @@ describe('a held operation', { concurrency: 8 }, () => {
     }
   });
 
-  it('gives a window again that ran out while no worker was up', async () => {
+  it('gives a window again that ended while Slipway was down', async () => {
     const own = await openScriptedSystem({ holdWindowMs: 1_500, lateMs: 300 });
     try {
       const operation = await own.start([{ key: 'one' }], {

@@ -29,6 +29,7 @@ const definition = {
     ClientId: String(clientId),
     ServerId: String(serverId),
   }),
+  admission: ({ serverId }: CreateClientParams) => ({ servers: [serverId] }),
   tidy: ({ clientId }: CreateClientParams, operation: string) => jobs.removeJobs({ clientId, operation }),
   validate({ clientId, serverId }: CreateClientParams) {
     requireId('clientId', clientId);
@@ -46,23 +47,36 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
       title: 'Take a port and a network',
       do: records.reserveClient({ clientId }),
       undo: records.releaseClient({ clientId }),
+      plannedBy: records.foreseeClient(op.params),
     });
     const client = { names, operation: op.id };
+    const server = subjectId('server', names.serverId);
 
-    await op.step('check-host', { title: 'Check the server', do: docker.surveyHost(client) });
-    await op.step('check-database', { title: 'Check the SQL server', do: sql.surveyDatabase(client) });
+    await op.check('check-host', {
+      title: 'Check the server',
+      target: server,
+      do: docker.surveyHost(client),
+    });
+    await op.check('check-database', {
+      title: 'Check the SQL server',
+      target: server,
+      do: sql.surveyDatabase(client),
+    });
     await op.step('database', {
       title: 'Create database and user',
+      target: names.name,
       do: sql.ensureDatabase(client),
       undo: sql.removeDatabase(client),
     });
     await op.step('files', {
       title: 'Write configuration',
+      target: names.directory,
       do: docker.writeClientFiles(client),
       undo: docker.removeClientFiles(client),
     });
     await op.step('container', {
       title: 'Start containers',
+      target: names.image,
       do: docker.startContainers(client),
       undo: docker.removeContainers(client),
       within: '10 minutes',
@@ -77,14 +91,20 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
       do: product.createBaseData(client),
       within: '10 minutes',
     });
-    await op.step('settings', { title: 'Write cloud settings', do: sql.writeCloudSettings(client) });
+    await op.step('settings', {
+      title: 'Write cloud settings',
+      target: names.name,
+      do: sql.writeCloudSettings(client),
+    });
     await op.step('vhost', {
       title: 'Publish through nginx',
+      target: names.vhostFile,
       do: nginx.publishVhost({ ...client, variant: 'live' }),
       undo: nginx.removeVhost(client),
     });
     await op.step('outside-check', {
       title: 'Check through nginx',
+      target: names.hostname,
       do: nginx.checkFromOutside(client),
       skippable: true,
     });

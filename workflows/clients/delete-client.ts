@@ -20,10 +20,15 @@ const definition = {
   kind: 'delete_client',
   subject: ({ clientId }: DeleteClientParams) => subjectId('client', clientId),
   title: ({ clientId }: DeleteClientParams) => `Delete client ${clientId}`,
-  attributes: ({ clientId }: DeleteClientParams) => ({ ClientId: String(clientId) }),
+  attributes: ({ clientId, serverId }: DeleteClientParams) => ({
+    ClientId: String(clientId),
+    ServerId: String(serverId),
+  }),
+  admission: ({ serverId }: DeleteClientParams) => ({ servers: [serverId] }),
   tidy: ({ clientId }: DeleteClientParams, operation: string) => jobs.removeJobs({ clientId, operation }),
-  validate({ clientId }: DeleteClientParams) {
+  validate({ clientId, serverId }: DeleteClientParams) {
     requireId('clientId', clientId);
+    requireId('serverId', serverId);
   },
 };
 
@@ -31,7 +36,7 @@ const definition = {
 export async function deleteClient(input: OperationInput<DeleteClientParams>): Promise<void> {
   return runOperation(definition, input, async (op) => {
     const { clientId } = op.params;
-    const client = await op.step('find', {
+    const client = await op.check('find', {
       title: 'Look the client up',
       do: records.findClientThing({ clientId }),
     });
@@ -45,11 +50,19 @@ export async function deleteClient(input: OperationInput<DeleteClientParams>): P
 
 async function takeDown(op: Operation<DeleteClientParams>, client: ClientThing): Promise<void> {
   const { clientId, keepBackup, keepDays } = op.params;
-  await op.step('vhost', { title: 'Take it off nginx', do: nginx.removeVhost(client), skippable: true });
+  const { names } = client;
+  await op.step('vhost', {
+    title: 'Take it off nginx',
+    target: names.vhostFile,
+    do: nginx.removeVhost(client),
+    skippable: true,
+  });
   if (keepBackup) {
     const backup = await op.step('backup', {
       title: 'Archive database and files',
+      target: names.directory,
       do: docker.backupClient({ ...client, keepDays }),
+      planned: { path: '', sizeBytes: 0 },
       skippable: true,
       within: '6 hours',
     });
@@ -62,12 +75,19 @@ async function takeDown(op: Operation<DeleteClientParams>, client: ClientThing):
   }
   await op.step('containers', {
     title: 'Remove containers',
+    target: names.name,
     do: docker.removeContainers(client),
     skippable: true,
   });
-  await op.step('files', { title: 'Remove files', do: docker.removeClientFiles(client), skippable: true });
+  await op.step('files', {
+    title: 'Remove files',
+    target: names.directory,
+    do: docker.removeClientFiles(client),
+    skippable: true,
+  });
   await op.step('database', {
     title: 'Drop database and user',
+    target: names.name,
     do: sql.dropDatabase(client),
     skippable: true,
   });

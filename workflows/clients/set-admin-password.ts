@@ -19,10 +19,15 @@ const definition = {
   kind: 'set_admin_password',
   subject: ({ clientId }: SetAdminPasswordParams) => subjectId('client', clientId),
   title: ({ clientId }: SetAdminPasswordParams) => `Set the administrator's password of client ${clientId}`,
-  attributes: ({ clientId }: SetAdminPasswordParams) => ({ ClientId: String(clientId) }),
+  attributes: ({ clientId, serverId }: SetAdminPasswordParams) => ({
+    ClientId: String(clientId),
+    ServerId: String(serverId),
+  }),
+  admission: ({ serverId }: SetAdminPasswordParams) => ({ servers: [serverId] }),
   tidy: ({ clientId }: SetAdminPasswordParams, operation: string) => jobs.removeJobs({ clientId, operation }),
-  validate({ clientId, password }: SetAdminPasswordParams) {
+  validate({ clientId, serverId, password }: SetAdminPasswordParams) {
     requireId('clientId', clientId);
+    requireId('serverId', serverId);
     if (typeof password !== 'string')
       throw failure('InvalidInput', '"password" must be the id of a stored secret');
   },
@@ -32,7 +37,7 @@ const definition = {
 export async function setAdminPassword(input: OperationInput<SetAdminPasswordParams>): Promise<void> {
   return runOperation(definition, input, async (op) => {
     const { clientId, password } = op.params;
-    const client = await op.step('find', {
+    const client = await op.check('find', {
       title: 'Look the client up',
       do: records.requireClientThing({ clientId }),
     });
@@ -43,6 +48,7 @@ export async function setAdminPassword(input: OperationInput<SetAdminPasswordPar
     const { first } = await op.step('record', {
       title: 'Record the change',
       do: records.recordAdminPassword({ clientId, password }),
+      plannedBy: records.foreseeAdminPassword({ clientId }),
     });
     if (!first) return;
     await op.step('mail', {

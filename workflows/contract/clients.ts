@@ -31,10 +31,13 @@ export interface ClientThing {
 export interface CreateClientParams {
   clientId: number;
   serverId: number;
+  /** only in a plan of the API, which writes no row: what the client's row would say */
+  planned?: { subdomain: string; versionTag: string; adminPasswordGiven: boolean };
 }
 
 export interface DeleteClientParams {
   clientId: number;
+  serverId: number;
   keepBackup: boolean;
   /** days until the archived backup is removed */
   keepDays: number;
@@ -42,6 +45,7 @@ export interface DeleteClientParams {
 
 export interface SetAdminPasswordParams {
   clientId: number;
+  serverId: number;
   /** id in the secrets table */
   password: string;
 }

@@ -104,12 +104,22 @@ export interface OperationView {
   leftovers: Leftover[];
   decisions: Decision[];
   result: unknown;
+  /** what it waits for before it goes on: a busy subject, a server that others use */
+  waitingFor?: string;
 }
 
 /** Workflow argument of every operation. `operation` may be absent when it was started by hand. */
 export interface OperationInput<Params> {
   operation?: OperationRequest;
   params: Params;
+  /** only tells what it would do, under the workflow id `plan:<ulid>`; see `contract/plan.ts` */
+  plan?: boolean;
+}
+
+/** Who started this operation as part of another one, and hears of its holds and its end by the signal `child`. */
+export interface ParentOperation {
+  workflowId: string;
+  operation: string;
 }
 
 export interface OperationRequest {
@@ -121,6 +131,9 @@ export interface OperationRequest {
   /** milliseconds; 0 = never hold. Absent: what the worker is configured for */
   holdWindowMs?: number;
   onFailure?: 'hold' | 'rollback';
+  parent?: ParentOperation;
+  /** the operation that all of this belongs to; absent: itself. Admissions are held in its name */
+  root?: string;
 }
 
 /** Bounds that come from the worker's configuration, recorded in history by the first activity. */
@@ -131,6 +144,10 @@ export interface OperationLimits {
   undoAttempts: number;
   /** how often a forward-only operation tries again by itself while it holds */
   forwardRetryMs: number;
+  /** how long a server is waited for that others use */
+  gateWaitMs: number;
+  /** how long a borrowed subject is waited for */
+  busyWaitMs: number;
 }
 
 export const TASK_QUEUE = 'slipway';

@@ -1,3 +1,4 @@
+import type { AdmissionAnswer, AdmissionNeed } from './admission.js';
 import type {
   Decision,
   Hold,
@@ -16,10 +17,12 @@ export interface ClaimInput {
   title: string;
   runId: string;
   params: unknown;
+  /** tried in the claim's own transaction */
+  admission?: AdmissionNeed;
 }
 
 /** `refused`: the operation must not run; its row already says so. */
-export type ClaimResult = { limits: OperationLimits } | { refused: string };
+export type ClaimResult = { limits: OperationLimits; admission?: AdmissionAnswer } | { refused: string };
 
 /** One line of the createlog; recorded once by its key. */
 export interface LogLine {
@@ -41,9 +44,12 @@ export interface OperationRecord {
   leftovers: Leftover[];
   decisions: Decision[];
   /** steps whose state the workflow decides, not an activity */
-  steps: { key: string; state: 'holding' | 'skipped' | 'failed' | 'done' }[];
+  steps: { key: string; state: 'running' | 'holding' | 'skipped' | 'failed' | 'done'; summary?: string }[];
   result: unknown;
   error: StepError | null;
+  waitingFor?: string;
+  /** admissions up to this taking are given back */
+  giveBack?: number;
   lines: LogLine[];
 }
 

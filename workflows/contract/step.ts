@@ -23,6 +23,8 @@ export interface Undo {
   title: string;
   activity: string;
   input: unknown;
+  /** the operation whose ledger has it, where a clean-up runs it; absent: the step's own */
+  of?: string;
 }
 
 /** Second argument of every activity call of an operation: which step it is, on whose behalf. */
@@ -42,6 +44,8 @@ export interface StepRef {
   closes?: string;
   /** the point of no return is behind: open undos are kept */
   committed?: true;
+  /** a check of a plan: nothing of it is recorded, and it must change nothing */
+  planning?: true;
 }
 
 /** What an activity gets beside its input: the step, and its ties to the attempt that runs it. */

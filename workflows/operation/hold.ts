@@ -14,16 +14,16 @@ export interface Decisions {
   /** From here on one decision is accepted; before and after that none is. */
   open(): void;
   close(): void;
-  /** Waits for an accepted decision; undefined when `waitMs` have passed without one. */
-  next(waitMs: number): Promise<TakenDecision | undefined>;
+  /** Waits for an accepted decision; undefined when `waitMs` have passed, or `orWhen` came true, without one. */
+  next(waitMs: number, orWhen?: () => boolean): Promise<TakenDecision | undefined>;
 }
 
 /** Registers the decision signals; what does not fit the moment is handed to `record` as ignored. */
 export function listenForDecisions(
   moment: () => Omit<Moment, 'seen'>,
   record: (decision: Decision) => void,
+  seen: Set<string>,
 ): Decisions {
-  const seen = new Set<string>();
   let taken: TakenDecision | undefined;
   /** only while an operation waits: whatever comes between two waits is for neither */
   let open = false;
@@ -70,8 +70,8 @@ export function listenForDecisions(
     close() {
       open = false;
     },
-    async next(waitMs) {
-      await condition(() => taken !== undefined, Math.max(waitMs, 1));
+    async next(waitMs, orWhen = () => false) {
+      await condition(() => taken !== undefined || orWhen(), Math.max(waitMs, 1));
       const decision = taken;
       taken = undefined;
       return decision;
@@ -93,7 +93,10 @@ export function openWindow(windowMs: number): Window {
 }
 
 /** The window to wait on after one ran out, or undefined when it really is over. */
-export function renewWindow(window: Window, { holdWindowMs, lateMs }: OperationLimits): Window | undefined {
+export function renewWindow(
+  window: Window,
+  { holdWindowMs, lateMs }: Pick<OperationLimits, 'holdWindowMs' | 'lateMs'>,
+): Window | undefined {
   const late = Date.now() - window.until > lateMs;
   if (!late || window.given) return undefined;
   return { until: Date.now() + Math.min(holdWindowMs, SECOND_WINDOW_MS), given: true };

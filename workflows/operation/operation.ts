@@ -10,17 +10,25 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { AdmissionNeed } from '../contract/admission.js';
 import { capText, failure, isFailureKind } from '../contract/failures.js';
 import type { EndState, OperationInput, StepError } from '../contract/operation.js';
+import type { FanOutResult } from '../contract/fan-out.js';
 import type { OperationRecords } from '../contract/records.js';
+import type { LeftUndo } from '../contract/cleanup.js';
 import { type SearchAttributeName, searchAttribute } from '../contract/search-attributes.js';
 import type { Act } from '../contract/step.js';
+import { createLoans } from './borrow.js';
+import { carriedOf } from './carried.js';
+import { createFanOut, type FanOutOptions } from './fan-out.js';
+import { tellParent } from './parent.js';
+import { planOperation } from './plan.js';
 import { checkRequest } from './request.js';
 import { createRun, type Run } from './run.js';
 import { StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
-import { createSteps, type DuringOptions, type StepOptions } from './steps.js';
+import { type CheckOptions, createSteps, type DuringOptions, type TakeStep } from './steps.js';
 import { CLAIM_TIMING, TIDY_TIMING } from './timing.js';
-import { undoAll } from './undo.js';
+import { undoAll, undoLeft } from './undo.js';
 
 export interface Definition<Params> {
   kind: string;
@@ -30,6 +38,10 @@ export interface Definition<Params> {
   attributes?(params: Params): Partial<Record<SearchAttributeName, string>>;
   /** what is tidied up on hosts before the end, however it ends; its failure changes nothing */
   tidy?(params: Params, operation: string): Act;
+  /** subjects beside the own one: borrowed after the claim, freed at the end */
+  borrows?(params: Params): string[];
+  /** servers that it works on, beside others or alone: taken before its first step, given back while it holds */
+  admission?(params: Params): AdmissionNeed | undefined;
   /** throws `InvalidInput` for parameters that no operation of this kind can have */
   validate(params: Params): void;
 }
@@ -38,9 +50,15 @@ export interface Operation<Params> {
   readonly id: string;
   readonly params: Params;
   /** One named act with its undo. Answers the act's result; undefined where it was skipped or became a warning. */
-  step<Result>(key: string, options: StepOptions<Result>): Promise<Result>;
+  step: TakeStep;
+  /** A read-only act: a step without undo, which also runs in a plan; so it looks at nothing that a step before it makes. */
+  check<Result>(key: string, options: CheckOptions<Result>): Promise<Result>;
   /** A dangerous state: entered, left on success and on failure; a failing body is left before anybody is asked. */
   during(key: string, options: DuringOptions, body: () => Promise<void>): Promise<void>;
+  /** One operation for each of many subjects, some at a time; what has been done stays, whatever becomes of the rest. */
+  fanOut(key: string, options: FanOutOptions): Promise<FanOutResult>;
+  /** Undoes what other operations of the subject have left; what fails is left over again. */
+  undoLeft(undos: LeftUndo[]): Promise<void>;
   /** The point of no return: nothing before it is undone, everything after it only goes forward. */
   commit(): void;
 }
@@ -58,11 +76,23 @@ export async function runOperation<Params, Result>(
   story: Story<Params, Result>,
 ): Promise<Result> {
   const params = checkedParams(definition, input);
-  const run = createRun({ kind: definition.kind, title: definition.title(params), input });
-  announceStart(run, definition.attributes?.(params) ?? {});
-  await claim(run);
-  const tidy = () => tidyUp(definition.tidy?.(run.params as Params, run.request.id));
+  if (input.plan === true) return (await planOperation(definition, input, story)) as Result;
+  const admission = definition.admission?.(params);
+  const run = createRun({ kind: definition.kind, title: definition.title(params), input, admission });
+  const loans = createLoans(run, definition.borrows?.(params) ?? []);
+  if (carriedOf(input) === undefined) {
+    announceStart(run, definition.attributes?.(params) ?? {});
+    // nothing is waited for while an admission is held: subjects come first
+    await claim(run, loans.subjects.length === 0 ? admission : undefined);
+  }
+  const tidy = async () => {
+    if (run.admission.touchedNothing()) return loans.release();
+    await tidyUp(definition.tidy?.(run.params as Params, run.request.id));
+    await loans.release();
+  };
   try {
+    await loans.take();
+    await run.admission.take();
     const result = await tell(run, story);
     await tidy();
     await end(run, run.view().warnings.length > 0 ? 'succeeded_with_warnings' : 'succeeded', result);
@@ -75,7 +105,10 @@ export async function runOperation<Params, Result>(
   }
 }
 
-function checkedParams<Params>(definition: Definition<Params>, input: OperationInput<Params>): Params {
+/** Of 255 that a keyword of Temporal holds: room for what is put before it, `plan:` among others. */
+const SUBJECT_LIMIT = 200;
+
+export function checkedParams<Params>(definition: Definition<Params>, input: OperationInput<Params>): Params {
   const params = input?.params;
   if (typeof params !== 'object' || params === null) {
     throw failure('InvalidInput', `${definition.kind} needs { "params": { … } }`);
@@ -83,14 +116,16 @@ function checkedParams<Params>(definition: Definition<Params>, input: OperationI
   if (input.operation !== undefined) checkRequest(input.operation);
   definition.validate(params);
   const wanted = definition.subject(params);
+  if (wanted.length > SUBJECT_LIMIT)
+    throw failure('InvalidInput', `a subject has at most ${SUBJECT_LIMIT} characters`);
   const workflowId = workflowInfo().workflowId;
-  if (workflowId !== wanted) {
+  if (workflowId !== wanted && input.plan !== true) {
     throw failure('InvalidInput', `these parameters belong to workflow id "${wanted}", not "${workflowId}"`);
   }
   return params;
 }
 
-function announceStart(
+export function announceStart(
   { kind, request }: Run,
   attributes: Partial<Record<SearchAttributeName, string>>,
 ): void {
@@ -104,31 +139,39 @@ function announceStart(
 }
 
 /** Binds the operation to its row; from here on everything it does is recorded. */
-async function claim(run: Run): Promise<void> {
+export async function claim(run: Run, admission?: AdmissionNeed): Promise<void> {
   const { claimOperation } = proxyActivities<OperationRecords>(CLAIM_TIMING);
   const { request, subject, params, kind } = run;
   const { title } = run.view();
   const runId = workflowInfo().firstExecutionRunId;
   const claimed = await CancellationScope.nonCancellable(() =>
-    claimOperation({ request, kind, subject, title, runId, params }),
+    claimOperation({ request, kind, subject, title, runId, params, ...(admission && { admission }) }),
   ).catch((thrown: unknown) => {
     const { kind: type, message } = stepErrorOf(thrown);
     throw ApplicationFailure.nonRetryable(message, type);
   });
-  if ('refused' in claimed) throw failure('Conflict', `${title}: ${claimed.refused}`);
+  if ('refused' in claimed) {
+    await tellParent(run, { state: 'rolled_back', reason: claimed.refused });
+    throw failure('Conflict', `${title}: ${claimed.refused}`);
+  }
   run.limits = claimed.limits;
+  run.admission.claimed(claimed.admission);
   if (request.holdWindowMs !== undefined) run.limits = { ...run.limits, holdWindowMs: request.holdWindowMs };
 }
 
 async function tell<Params, Result>(run: Run, story: Story<Params, Result>): Promise<Result> {
   const steps = createSteps(run);
+  const fanOut = createFanOut(run, steps);
   const operation: Operation<Params> = {
     id: run.request.id,
     get params() {
       return run.params as Params;
     },
     step: steps.step,
+    check: steps.check,
     during: steps.during,
+    fanOut,
+    undoLeft: (undos) => undoLeft(run, undos),
     commit: () => commit(run),
   };
   for (;;) {
@@ -156,6 +199,7 @@ async function rollBack(run: Run, thrown: Error, tidy: () => Promise<void>): Pro
   upsertSearchAttributes([searchAttribute('OpState', 'rolling_back')]);
   run.recorder.line({ type: 'rolling_back', step: null, message: 'Rolling back', level: 'warning' });
   await run.recorder.flush();
+  await run.admission.takeForUndo();
   await undoAll(run, run.saga.takeDownTo(0));
   await tidy();
   const { leftovers } = run.view();
@@ -187,7 +231,7 @@ async function tidyUp(act: Act | undefined): Promise<void> {
   );
 }
 
-async function end(run: Run, state: EndState, result: unknown): Promise<void> {
+export async function end(run: Run, state: EndState, result: unknown): Promise<void> {
   run.apply({ type: 'ended', state, time: new Date().toISOString(), result });
   const good = state === 'succeeded' || state === 'succeeded_with_warnings';
   const cause = good || run.error === null ? '' : `: ${run.error.message}`;
@@ -201,4 +245,5 @@ async function end(run: Run, state: EndState, result: unknown): Promise<void> {
   upsertMemo({ end: { state, leftovers: run.view().leftovers } });
   await run.recorder.flush();
   run.publish();
+  await tellParent(run, { state, ...(good || run.error === null ? {} : { reason: run.error.message }) });
 }

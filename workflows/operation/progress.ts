@@ -13,6 +13,8 @@ import type {
 export type ProgressEvent =
   | { type: 'step_started'; key: string; title: string; attempt: number; time: string }
   | { type: 'step_ended'; key: string; state: StepState; time: string; error?: StepError; summary?: string }
+  /** a step that goes on while its line changes */
+  | { type: 'step_summed'; key: string; state: 'running' | 'done' | 'failed'; summary: string }
   | { type: 'held'; hold: Hold }
   | { type: 'resumed' }
   | { type: 'rolling_back' }
@@ -21,6 +23,8 @@ export type ProgressEvent =
   | { type: 'left_over'; leftover: Leftover; first?: boolean }
   /** a state that could not be left at first has been left after all */
   | { type: 'healed'; step: string }
+  /** what it waits for before it goes on; null: for nothing any more */
+  | { type: 'waiting'; for: string | null }
   | { type: 'ended'; state: EndState; time: string; result: unknown };
 
 /** The view after an event. Pure. */
@@ -47,6 +51,12 @@ export function advance(view: OperationView, event: ProgressEvent): OperationVie
         ...(event.summary === undefined ? {} : { summary: event.summary }),
       });
     }
+    case 'step_summed': {
+      const step = view.steps.find(({ key }) => key === event.key);
+      return step === undefined
+        ? view
+        : withStep(view, { ...step, state: event.state, summary: event.summary });
+    }
     case 'held':
       return setState(withStepState(view, event.hold.step, 'holding'), 'holding', event.hold);
     case 'resumed':
@@ -64,6 +74,10 @@ export function advance(view: OperationView, event: ProgressEvent): OperationVie
       };
     case 'healed':
       return { ...view, leftovers: view.leftovers.filter(({ step }) => step !== event.step) };
+    case 'waiting': {
+      const { waitingFor: _former, ...rest } = view;
+      return event.for === null ? rest : { ...rest, waitingFor: event.for };
+    }
     case 'ended':
       return { ...setState(view, event.state, null), endedAt: event.time, result: event.result };
     default:
@@ -102,6 +116,7 @@ const SIGNS: Record<StepState, string> = {
 /** Markdown for the Web UI's current details: one line of state, then the table of steps. */
 export function toMarkdown(view: OperationView): string {
   const lines = [`**${view.title}**: ${view.state.replaceAll('_', ' ')}`, ''];
+  if (view.waitingFor !== undefined) lines.push(`Waiting for ${cell(view.waitingFor)}`, '');
   if (view.hold !== null) {
     const until = view.hold.until === null ? 'without a limit' : `until ${view.hold.until}`;
     lines.push(

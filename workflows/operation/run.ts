@@ -5,6 +5,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { AdmissionNeed } from '../contract/admission.js';
 import { makeOperationId } from '../contract/ids.js';
 import type {
   Decision,
@@ -17,6 +18,8 @@ import type {
 } from '../contract/operation.js';
 import { VIEW_QUERY } from '../contract/signals.js';
 import type { StepRef, Undo } from '../contract/step.js';
+import { type Admission, createAdmission } from './admission.js';
+import { type Carried, carriedOf } from './carried.js';
 import { type Decisions, listenForDecisions } from './hold.js';
 import { advance, type ProgressEvent, toMarkdown } from './progress.js';
 import { createRecorder, type Recorder } from './recorder.js';
@@ -34,11 +37,18 @@ export interface Run {
   error: StepError | null;
   /** the step that `error` is of */
   failedStep: string | null;
+  /** holds so far; a decision names the one that it is for */
+  holds: number;
+  /** steps that an operator has retried: any further failure of theirs holds again */
+  readonly heldBefore: Set<string>;
   readonly saga: Saga;
   /** results of finished steps: a story that is told again finds them here */
   readonly results: Map<string, unknown>;
+  /** tables of fan-outs, by step */
+  readonly tables: Map<string, unknown>;
   readonly recorder: Recorder;
   readonly decisions: Decisions;
+  readonly admission: Admission;
   view(): OperationView;
   apply(event: ProgressEvent): void;
   /** shows holds and the end to callers: not before they are recorded, or lists and decisions would contradict them */
@@ -50,17 +60,37 @@ export interface Run {
   /** a reference for the next activity call; each call has a higher number */
   refer(call: Pick<StepRef, 'step' | 'title' | 'phase' | 'closes'> & { undo?: Undo | undefined }): StepRef;
   decided(decision: Decision): void;
-  leaveOver(leftover: Omit<Leftover, 'remedy'> & { dangerous?: boolean }): void;
+  leaveOver(leftover: LeftOver): void;
+  /** for the next run of the chain */
+  carried(): Carried;
 }
+
+interface LeftOver extends Omit<Leftover, 'remedy'> {
+  /** default: the clean-up, which runs what the ledger holds */
+  remedy?: string;
+  /** it stands first */
+  dangerous?: boolean;
+}
+
+/** Until the claim has answered: nothing holds, nothing is waited for. */
+const NO_LIMITS: OperationLimits = {
+  holdWindowMs: 0,
+  lateMs: 0,
+  undoAttempts: 1,
+  forwardRetryMs: 0,
+  gateWaitMs: 0,
+  busyWaitMs: 0,
+};
 
 interface CreateRun {
   kind: string;
   title: string;
   input: OperationInput<unknown>;
+  admission?: AdmissionNeed | undefined;
 }
 
 /** Registers signals and query before anything is awaited: what arrives earlier would be lost or rejected. */
-export function createRun({ kind, title, input }: CreateRun): Run {
+export function createRun({ kind, title, input, admission }: CreateRun): Run {
   const info = workflowInfo();
   const rootScope = CancellationScope.current();
   const request = input.operation ?? {
@@ -68,9 +98,11 @@ export function createRun({ kind, title, input }: CreateRun): Run {
     actor: 'temporal',
     requestId: null,
   };
-  const tries = new Map<string, number>();
-  let seq = 0;
-  let view = emptyView(kind, request.title ?? title, request);
+  const carried = carriedOf(input);
+  const tries = new Map(carried?.tries);
+  const seenDecisions = new Set(carried?.seenDecisions);
+  let seq = carried?.seq ?? 0;
+  let view = carried?.view ?? emptyView(kind, request.title ?? title, request);
   let published = view;
 
   const run: Run = {
@@ -78,17 +110,24 @@ export function createRun({ kind, title, input }: CreateRun): Run {
     request,
     subject: info.workflowId,
     params: input.params,
-    limits: { holdWindowMs: 0, lateMs: 0, undoAttempts: 1, forwardRetryMs: 0 },
-    committed: false,
-    error: null,
-    failedStep: null,
-    saga: createSaga(),
-    results: new Map(),
-    recorder: createRecorder(() => snapshot(run)),
+    limits: carried?.limits ?? NO_LIMITS,
+    committed: carried?.committed ?? false,
+    error: carried?.error ?? null,
+    failedStep: carried?.failedStep ?? null,
+    holds: carried?.holds ?? 0,
+    heldBefore: new Set(carried?.heldBefore),
+    saga: createSaga(carried?.undos),
+    results: new Map(carried?.results.map(([key, value]) => [key, value])),
+    tables: new Map(carried?.tables),
+    recorder: createRecorder(() => snapshot(run), carried?.written),
     decisions: listenForDecisions(
       () => ({ operation: request.id, state: view.state, hold: view.hold, committed: run.committed }),
       (decision) => run.decided(decision),
+      seenDecisions,
     ),
+    get admission() {
+      return admitting;
+    },
     view: () => view,
     apply(event) {
       view = advance(view, event);
@@ -98,11 +137,13 @@ export function createRun({ kind, title, input }: CreateRun): Run {
       published = view;
       setCurrentDetails(toMarkdown(view));
     },
-    cancelRequested: () => rootScope.consideredCancelled && !run.committed,
+    cancelRequested: () =>
+      (rootScope.consideredCancelled || carried?.cancelRequested === true) && !run.committed,
     tryOf: (key) => tries.get(key) ?? 1,
     nextTry: (key) => void tries.set(key, run.tryOf(key) + 1),
     refer({ undo, ...call }) {
       seq += 1;
+      run.recorder.begins(call.step);
       return {
         operation: request.id,
         subject: info.workflowId,
@@ -115,7 +156,26 @@ export function createRun({ kind, title, input }: CreateRun): Run {
     },
     decided: (decision) => recordDecision(run, decision),
     leaveOver: (leftover) => leaveOver(run, leftover),
+    carried: () => ({
+      view,
+      limits: run.limits,
+      committed: run.committed,
+      cancelRequested: run.cancelRequested(),
+      error: run.error,
+      failedStep: run.failedStep,
+      seq,
+      tries: [...tries],
+      results: [...run.results].map(([key, value]) => (value === undefined ? [key] : [key, value])),
+      undos: run.saga.entries(),
+      written: run.recorder.written(),
+      holds: run.holds,
+      heldBefore: [...run.heldBefore],
+      seenDecisions: [...seenDecisions],
+      tables: [...run.tables],
+      ...(admission === undefined ? {} : { admission: admitting.state }),
+    }),
   };
+  const admitting = createAdmission(run, admission, carried?.admission);
   setHandler(defineQuery<OperationView>(VIEW_QUERY), () => published, {
     description: 'The operation as the API shows it',
   });
@@ -145,7 +205,7 @@ function emptyView(kind: string, title: string, request: OperationRequest): Oper
 }
 
 function snapshot(run: Run) {
-  const { state, hold, warnings, leftovers, decisions, result } = run.view();
+  const { state, hold, warnings, leftovers, decisions, result, waitingFor } = run.view();
   return {
     operation: run.request.id,
     state,
@@ -156,6 +216,9 @@ function snapshot(run: Run) {
     decisions,
     result,
     error: run.error,
+    ...(waitingFor === undefined ? {} : { waitingFor }),
+    // every later record says it too: one that is lost is made good by the next
+    ...(run.admission.state.taking === 1 ? {} : { giveBack: run.admission.state.taking - 1 }),
   };
 }
 
@@ -177,12 +240,9 @@ function recordDecision(run: Run, decision: Decision): void {
   void run.recorder.flush();
 }
 
-function leaveOver(
-  run: Run,
-  { dangerous = false, ...leftover }: Omit<Leftover, 'remedy'> & { dangerous?: boolean },
-): void {
+function leaveOver(run: Run, { dangerous = false, ...leftover }: LeftOver): void {
   const remedy = `POST /operations/${run.request.id}/cleanup runs it again`;
-  run.apply({ type: 'left_over', leftover: { ...leftover, remedy }, first: dangerous });
+  run.apply({ type: 'left_over', leftover: { remedy, ...leftover }, first: dangerous });
 }
 
 function ignoreCancelAfterCommit(run: Run): void {

@@ -18,10 +18,10 @@ export interface Saga {
   drop(step: string): void;
   /** The point of no return: nothing registered so far is undone any more. */
   keepAll(): void;
+  entries(): SagaEntry[];
 }
 
-export function createSaga(): Saga {
-  const entries: SagaEntry[] = [];
+export function createSaga(entries: SagaEntry[] = []): Saga {
   return {
     register(undo) {
       const known = entries.find(
@@ -43,5 +43,6 @@ export function createSaga(): Saga {
     keepAll() {
       entries.length = 0;
     },
+    entries: () => [...entries],
   };
 }

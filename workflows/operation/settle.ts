@@ -1,10 +1,16 @@
-import { CancellationScope, proxyActivities, upsertSearchAttributes } from '@temporalio/workflow';
-import { capText, REACTIONS } from '../contract/failures.js';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  proxyActivities,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import { capText, hintOf, kindOf, REACTIONS } from '../contract/failures.js';
 import type { OperationRecords } from '../contract/records.js';
 import { searchAttribute } from '../contract/search-attributes.js';
 import { hasInput, holdActions, openWindow, renewWindow, type TakenDecision, type Window } from './hold.js';
+import { tellParent } from './parent.js';
 import type { Run } from './run.js';
-import { type StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
+import { StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
 import type { StepOptions } from './steps.js';
 import { RECORD_TIMING } from './timing.js';
 
@@ -15,40 +21,63 @@ export interface Settling {
 
 /** What follows a failure that no automatic retry mended: roll back, or hold and do what the operator decides. */
 export function createSettling(run: Run): Settling {
-  const heldBefore = new Set<string>();
-  let holds = 0;
-
   function endsAtOnce({ key, error }: StepFailed): boolean {
     if (run.committed) return false;
     const { onFailure } = run.request;
-    const rollsBack = REACTIONS[error.kind].finally === 'rollback' && !heldBefore.has(key);
+    const rollsBack = REACTIONS[error.kind].finally === 'rollback' && !run.heldBefore.has(key);
     return rollsBack || onFailure === 'rollback' || run.limits.holdWindowMs === 0;
+  }
+
+  /** A decision to go on counts once the servers are ours again; when they are not to be had, it holds again. */
+  async function decide(failed: StepFailed, options: StepOptions<unknown>): Promise<TakenDecision> {
+    run.holds += 1;
+    run.admission.giveBack(failed.error.kind);
+    try {
+      const decision = await hold(run, { failed, options, number: run.holds });
+      if (decision.action === 'rollback') throw failed;
+      const barred = await takeServers(run, failed.key);
+      if (barred === undefined) return decision;
+      failed = barred;
+    } catch (thrown) {
+      giveUp(run, failed);
+      throw thrown;
+    }
+    return decide(failed, options);
   }
 
   return {
     async settle(failed, options) {
       if (endsAtOnce(failed)) throw failed;
-      holds += 1;
-      const decision = await hold(run, { failed, options, number: holds }).catch((thrown: unknown) => {
-        giveUp(run, failed);
-        throw thrown;
-      });
-      if (decision.action === 'rollback') {
-        giveUp(run, failed);
-        throw failed;
-      }
+      const decision = await decide(failed, options);
       if (decision.action === 'skip') skip(run, failed, options, decision);
       else {
-        heldBefore.add(failed.key);
+        run.heldBefore.add(failed.key);
         run.nextTry(failed.key);
       }
       run.apply({ type: 'resumed' });
       await run.recorder.flush();
+      await tellParent(run, { state: 'running' });
       if (!hasInput(decision)) return;
-      for (const key of forgetFrom(run, options.editable?.from ?? failed.key)) heldBefore.add(key);
+      for (const key of forgetFrom(run, options.editable?.from ?? failed.key)) run.heldBefore.add(key);
       throw new ToldAgain();
     },
   };
+}
+
+/** Undefined once they are ours again; otherwise what the step holds with. */
+async function takeServers(run: Run, key: string): Promise<StepFailed | undefined> {
+  const { need, state } = run.admission;
+  if (need === undefined || state.admitted) return undefined;
+  run.apply({ type: 'resumed' });
+  try {
+    await (run.committed ? CancellationScope.nonCancellable(run.admission.take) : run.admission.take());
+    return undefined;
+  } catch (thrown) {
+    if (!(thrown instanceof ApplicationFailure)) throw thrown;
+    const hint = hintOf(thrown);
+    const error = { kind: kindOf(thrown), message: thrown.message, ...(hint === undefined ? {} : { hint }) };
+    return new StepFailed(key, error);
+  }
 }
 
 /** The step no longer waits: the operation was cancelled or rolls back. */
@@ -72,21 +101,24 @@ export function forgetFrom(run: Run, key: string): string[] {
 
 interface Held {
   failed: StepFailed;
-  options: StepOptions<unknown>;
+  options: Pick<StepOptions<unknown>, 'skippable' | 'editable'>;
   number: number;
+  /** what ends the hold without a decision: `retry` is answered then */
+  orWhen?: () => boolean;
 }
 
-async function hold(run: Run, held: Held): Promise<TakenDecision> {
+/** Waits for a person, as long as the window lasts; then, and where nobody decides, the answer is `rollback`. */
+export async function hold(run: Run, held: Held): Promise<TakenDecision> {
   let window = openWindow(run.limits.holdWindowMs);
   run.decisions.open();
   await announce(run, held, window);
   for (;;) {
-    const decision = await nextDecision(run, window);
+    const decision = await nextDecision(run, window, held.orWhen);
     if (decision !== undefined && !(await inputIsValid(run, decision))) {
       run.decisions.open();
       continue;
     }
-    if (decision !== undefined || run.committed) {
+    if (decision !== undefined || run.committed || held.orWhen?.() === true) {
       run.decisions.close();
       upsertSearchAttributes([searchAttribute('OpState', 'running'), searchAttribute('FailedStep', null)]);
       run.error = null;
@@ -104,9 +136,9 @@ async function hold(run: Run, held: Held): Promise<TakenDecision> {
 }
 
 /** A forward-only operation cannot be cancelled and has no window: it tries again by itself now and then. */
-function nextDecision(run: Run, window: Window): Promise<TakenDecision | undefined> {
-  if (!run.committed) return run.decisions.next(window.until - Date.now());
-  return CancellationScope.nonCancellable(() => run.decisions.next(run.limits.forwardRetryMs));
+function nextDecision(run: Run, window: Window, orWhen?: () => boolean): Promise<TakenDecision | undefined> {
+  if (!run.committed) return run.decisions.next(window.until - Date.now(), orWhen);
+  return CancellationScope.nonCancellable(() => run.decisions.next(run.limits.forwardRetryMs, orWhen));
 }
 
 async function announce(run: Run, { failed, options, number }: Held, window: Window): Promise<void> {
@@ -131,6 +163,7 @@ async function announce(run: Run, { failed, options, number }: Held, window: Win
   });
   await run.recorder.flush();
   run.publish();
+  await tellParent(run, { state: 'holding', hold: number, reason: error.message });
 }
 
 async function inputIsValid(run: Run, decision: TakenDecision): Promise<boolean> {
@@ -164,7 +197,10 @@ function skip(run: Run, failed: StepFailed, options: StepOptions<unknown>, decis
   run.apply({ type: 'step_ended', key, state: 'skipped', time: new Date().toISOString() });
   run.recorder.step({ key, state: 'skipped' });
   warn(run, key, `skipped (${decision.note ?? ''}): ${error.message}`);
-  if (run.committed) run.leaveOver({ step: key, what: options.title, error: error.message });
+  if (!run.committed) return;
+  // the ledger holds undos only, so no clean-up would find it
+  const remedy = 'By hand, where it was skipped: no clean-up runs it';
+  run.leaveOver({ step: key, what: options.title, error: error.message, remedy });
 }
 
 export function warn(run: Run, step: string, message: string): void {

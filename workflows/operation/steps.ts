@@ -21,7 +21,23 @@ export interface StepOptions<Result> {
   editable?: { fields: string[]; from?: string };
   /** how long one attempt may take; default 2 minutes, enough for everything that is not a build or a migration */
   within?: Duration;
+  /** what it acts on, for plans; default: the subject */
+  target?: string;
 }
+
+/** What a plan gives to the story in place of the result: a value, or what a read-only act answers. */
+export type Planned<Result> =
+  | { planned: NoInfer<Result>; plannedBy?: never }
+  | { plannedBy: Act<NoInfer<Result>>; planned?: never };
+
+/** Only a step that says what a plan answers in its place has a result that can be used. */
+export interface TakeStep {
+  <Result>(key: string, options: StepOptions<Result> & Planned<Result>): Promise<Result>;
+  (key: string, options: StepOptions<unknown>): Promise<void>;
+}
+
+/** An act that changes nothing, so that it has no undo and also runs in a plan. */
+export type CheckOptions<Result> = Pick<StepOptions<Result>, 'title' | 'do' | 'target' | 'within'>;
 
 export interface DuringOptions {
   title: string;
@@ -39,7 +55,8 @@ interface OwnOptions {
 }
 
 export interface Steps {
-  step<Result>(key: string, options: StepOptions<Result>): Promise<Result>;
+  step: TakeStep;
+  check<Result>(key: string, options: CheckOptions<Result>): Promise<Result>;
   during(key: string, options: DuringOptions, body: () => Promise<void>): Promise<void>;
 }
 
@@ -125,7 +142,7 @@ export function createSteps(run: Run): Steps {
     run.apply({ type: 'healed', step: key });
   }
 
-  return { step, during };
+  return { step, check: step, during };
 }
 
 function endStep(run: Run, key: string, end: { state: StepState; error?: StepError }): void {

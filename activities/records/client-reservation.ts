@@ -1,0 +1,132 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { eq } from 'drizzle-orm';
+import type { Db, Queries, Tx } from '../../db/database.js';
+import { clients, servers } from '../../db/schema/index.js';
+import type { Secrets } from '../../db/secrets.js';
+import type { ClientNames, CreateClientParams } from '../../workflows/contract/clients.js';
+import { failure } from '../../workflows/contract/failures.js';
+import { clientName } from '../../workflows/contract/ids.js';
+import { findAddresses, subnetAt } from './client-addresses.js';
+
+export interface ReservationParts {
+  db: Db;
+  secrets: Secrets;
+  /** `<image>` of a product profile */
+  imageOf(product: string): string;
+}
+
+export interface Reservation {
+  names: ClientNames;
+  /** the caller gave the administrator's password, so the client may be told it */
+  passwordGiven: boolean;
+  /** id of the secret that the administrator starts with */
+  adminPassword: string;
+}
+
+/** Takes a port and a network and names everything. Asked again by the same operation, it answers the same. */
+export async function reserve(
+  tx: Tx,
+  { secrets, imageOf }: ReservationParts,
+  clientId: number,
+  operation: string,
+): Promise<Reservation> {
+  const row = await clientRow(tx, clientId);
+  if (row.names !== null && row.operationId === operation && row.adminPassword !== null) {
+    return { names: row.names, passwordGiven: row.adminPasswordGiven, adminPassword: row.adminPassword };
+  }
+  const [locked] = await tx.select().from(servers).where(eq(servers.id, row.serverId)).for('update');
+  const server = requireServer(locked, row.serverId);
+  const addresses = await findAddresses(tx, server);
+  const { port, subnetIndex } = addresses;
+  const place = (name: string) => ({ owner: `clients/${clientId}`, name });
+  const image = `${imageOf(server.product)}:${row.versionTag}`;
+  const names: ClientNames = {
+    ...nameThings({ clientId, subdomain: row.subdomain, image, server, addresses }),
+    secrets: {
+      databasePassword: await secrets.store(tx, place('database_password'), generatePassword()),
+      clientToken: await secrets.store(tx, place('client_token'), generatePassword(48)),
+      // 32 bytes: what AES-256 application keys take
+      applicationKey: await secrets.store(tx, place('application_key'), randomBytes(32).toString('base64')),
+    },
+  };
+  const adminPassword =
+    row.adminPassword ?? (await secrets.store(tx, place('admin_password'), generatePassword()));
+  await tx
+    .update(clients)
+    .set({
+      status: 'creating',
+      port,
+      subnetIndex,
+      names,
+      operationId: operation,
+      adminPassword,
+      updatedAt: new Date(),
+    })
+    .where(eq(clients.id, clientId));
+  return { names, passwordGiven: row.adminPasswordGiven, adminPassword };
+}
+
+/** What `reserve` would answer now: from the client's row, or where there is none yet from the plan's own words. */
+export async function foresee(
+  { db, imageOf }: ReservationParts,
+  { clientId, serverId, planned }: CreateClientParams,
+): Promise<Reservation> {
+  const { subdomain, versionTag, adminPasswordGiven } = planned ?? (await clientRow(db, clientId));
+  const [found] = await db.select().from(servers).where(eq(servers.id, serverId));
+  const server = requireServer(found, serverId);
+  const addresses = await findAddresses(db, server);
+  const image = `${imageOf(server.product)}:${versionTag}`;
+  return {
+    names: {
+      ...nameThings({ clientId, subdomain, image, server, addresses }),
+      secrets: { databasePassword: '', clientToken: '', applicationKey: '' },
+    },
+    passwordGiven: adminPasswordGiven,
+    adminPassword: '',
+  };
+}
+
+type ServerRow = typeof servers.$inferSelect;
+
+interface NameThings {
+  clientId: number;
+  subdomain: string;
+  image: string;
+  server: ServerRow;
+  addresses: { port: number; subnetIndex: number };
+}
+
+function nameThings({ clientId, subdomain, image, server, addresses }: NameThings) {
+  const name = clientName(clientId);
+  return {
+    clientId,
+    serverId: server.id,
+    name,
+    directory: `${server.baseDir}/docker/clients/${name}`,
+    vhostFile: `${server.vhostDir}/${name}.conf`,
+    hostname: `${subdomain}.${server.domain}`,
+    subnet: subnetAt(server.clientPool, addresses.subnetIndex),
+    port: addresses.port,
+    image,
+    product: server.product,
+  };
+}
+
+function requireServer(row: ServerRow | undefined, id: number): ServerRow {
+  if (row === undefined) throw failure('NotFound', `server ${id} does not exist`);
+  return row;
+}
+
+export async function clientRow(db: Queries, clientId: number) {
+  const [row] = await db.select().from(clients).where(eq(clients.id, clientId));
+  if (row === undefined || row.status === 'deleted')
+    throw failure('NotFound', `client ${clientId} does not exist`);
+  return row;
+}
+
+const PASSWORD_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789';
+
+/** 32 characters of 57 are 186 bits; letters and digits only, so that no grammar has to escape them. */
+function generatePassword(length = 32): string {
+  return Array.from({ length }, () => PASSWORD_ALPHABET.charAt(randomInt(PASSWORD_ALPHABET.length))).join('');
+}

@@ -1,0 +1,63 @@
+import type { Queries } from '../../db/database.js';
+import { notices } from '../../db/schema/index.js';
+import type { Hold, StepError } from '../../workflows/contract/operation.js';
+
+interface Noticed {
+  id: string;
+  kind: string;
+  title: string;
+}
+
+/** Operations that are only means of others: nobody is told of them. */
+const QUIET_KINDS = ['lend'];
+
+/** A step waits for a person. A later hold of the same operation is another cause. */
+export async function noticeHold(db: Queries, operation: Noticed, hold: Hold): Promise<void> {
+  const { number, step, until, actions, error } = hold;
+  const limit =
+    until === null ? 'It waits without a limit.' : `Until ${until}; then it rolls back by itself.`;
+  await queue(db, operation, {
+    cause: `hold:${number}`,
+    says: 'waits for a person',
+    lines: [`Step "${step}" failed.`, ...linesOf(error), limit, `Possible: ${actions.join(', ')}.`],
+  });
+}
+
+export type NoticedEnd = 'rollback_incomplete' | 'terminated';
+
+export async function noticeEnd(
+  db: Queries,
+  operation: Noticed,
+  { state, error }: { state: NoticedEnd; error: StepError | null },
+): Promise<void> {
+  const lines = error === null ? [] : linesOf(error);
+  const remedy = 'What it left is listed with it; POST /operations/{id}/cleanup removes it.';
+  await queue(db, operation, { cause: state, says: state.replaceAll('_', ' '), lines: [...lines, remedy] });
+}
+
+/** Its workflow code fails again and again: a bug, which a fixed deployment heals. */
+export async function noticeStuck(db: Queries, operation: Noticed): Promise<void> {
+  const lines = ['Its workflow code fails repeatedly. A fixed version of Slipway lets it go on where it is.'];
+  await queue(db, operation, { cause: 'stuck', says: 'is stuck', lines });
+}
+
+function linesOf({ kind, message, hint }: StepError): string[] {
+  return [`${kind}: ${message}`, ...(hint === undefined ? [] : [`Hint: ${hint}`])];
+}
+
+interface Notice {
+  cause: string;
+  says: string;
+  lines: string[];
+}
+
+async function queue(db: Queries, operation: Noticed, { cause, says, lines }: Notice): Promise<void> {
+  const { id, kind, title } = operation;
+  if (QUIET_KINDS.includes(kind)) return;
+  const subject = `${title} ${says}`;
+  const body = [`${subject}.`, '', ...lines].join('\n');
+  await db
+    .insert(notices)
+    .values({ id: `${id}:${cause}`, operationId: id, subject, body })
+    .onConflictDoNothing();
+}

@@ -1,0 +1,33 @@
+import type { Client } from '@temporalio/client';
+import type { OperationRow } from '../../db/queries/operation-reads.js';
+import { type Description, describe, nextRun } from './history.js';
+
+type Its = Pick<OperationRow, 'id' | 'subject' | 'runId'>;
+
+/** The newest run of an operation, or null when Temporal has none of it. */
+export async function findRun(client: Client, row: Its): Promise<Description | null> {
+  const current = await describe(client, row.subject);
+  if (current !== null && isOf(current, row)) return current;
+  // another operation of the subject has come since: the chain is followed run by run
+  for (let runId = row.runId ?? undefined; runId !== undefined; ) {
+    const run = await describe(client, row.subject, runId);
+    if (run === null || run.status.name !== 'CONTINUED_AS_NEW') return run;
+    runId = await nextRun(client, { workflowId: row.subject, runId });
+  }
+  return null;
+}
+
+/** One that was started by hand bears no memo: its row knows the first run. */
+function isOf(description: Description, { id, runId }: Its): boolean {
+  const memo = description.memo?.['operation'];
+  return memo === undefined ? runId !== null && firstRunOf(description) === runId : memo === id;
+}
+
+export function firstRunOf({ raw, runId }: Description): string {
+  return raw.workflowExecutionInfo?.firstRunId || runId;
+}
+
+/** Whatever is not an end is none, also states that are newer than this code. */
+export function isOpen({ status }: Description): boolean {
+  return !['COMPLETED', 'FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'].includes(status.name);
+}

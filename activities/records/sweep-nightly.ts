@@ -1,0 +1,58 @@
+import { and, asc, eq, inArray, isNotNull, lt } from 'drizzle-orm';
+import type { Db } from '../../db/database.js';
+import { idempotencyKeys, operations, operationUndos, secrets, servers } from '../../db/schema/index.js';
+import type { CleanupParams } from '../../workflows/contract/cleanup.js';
+import { OPEN_UNDOS } from './open-undos.js';
+
+export type NightlyActivities = ReturnType<typeof createNightlyActivities>;
+
+/** Their callers have given up long ago; `spec/operations.md` promises 24 hours. */
+const KEYS_KEPT_MS = 3 * 86_400_000;
+
+/** What is tidied up once a day. */
+export function createNightlyActivities(db: Db) {
+  return {
+    /** Subjects with open undos of ended operations: each is cleaned up once more. */
+    async listRestricted({ limit }: { limit: number }): Promise<CleanupParams[]> {
+      const rows = await db
+        .selectDistinctOn([operations.subject], {
+          subject: operations.subject,
+          clientId: operations.clientId,
+          serverId: operations.serverId,
+        })
+        .from(operations)
+        .innerJoin(operationUndos, eq(operationUndos.operationId, operations.id))
+        .where(and(isNotNull(operations.endedAt), inArray(operationUndos.state, OPEN_UNDOS)))
+        .orderBy(asc(operations.subject))
+        .limit(limit);
+      return rows.map(({ subject, clientId, serverId }) => ({
+        subject,
+        ...(clientId === null ? {} : { clientId }),
+        ...(serverId === null ? {} : { serverId }),
+      }));
+    },
+
+    /** Secrets past their time, such as administrators' first passwords after 7 days, and old idempotency keys. */
+    async removeExpired(): Promise<{ secrets: number; keys: number }> {
+      const now = Date.now();
+      const expired = await db
+        .delete(secrets)
+        .where(lt(secrets.expiresAt, new Date(now)))
+        .returning({ id: secrets.id });
+      const old = await db
+        .delete(idempotencyKeys)
+        .where(lt(idempotencyKeys.createdAt, new Date(now - KEYS_KEPT_MS)))
+        .returning({ key: idempotencyKeys.key });
+      return { secrets: expired.length, keys: old.length };
+    },
+
+    async listActiveServers(): Promise<number[]> {
+      const rows = await db
+        .select({ id: servers.id })
+        .from(servers)
+        .where(and(eq(servers.active, true), isNotNull(servers.sshHostKey)))
+        .orderBy(asc(servers.id));
+      return rows.map(({ id }) => id);
+    },
+  };
+}

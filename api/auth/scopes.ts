@@ -1,0 +1,15 @@
+import type { ApiKeyScope } from '../../db/schema/index.js';
+
+/** What a key may do; each holds those before it. */
+export const KEY_SCOPES = ['read', 'operate', 'admin'] as const satisfies ApiKeyScope[];
+
+/** Of a route, what it needs; of a caller, what it holds. `open`: nobody in particular; `login`: the administrator. */
+export type Scope = 'open' | ApiKeyScope | 'login';
+
+const ORDER: readonly Scope[] = ['open', ...KEY_SCOPES, 'login'];
+
+/** Denies by default: false for a scope that nobody declared. */
+export function covers(held: Scope, needed: Scope): boolean {
+  const rank = ORDER.indexOf(needed);
+  return rank >= 0 && ORDER.indexOf(held) >= rank;
+}

@@ -1,0 +1,37 @@
+import type { ChildToStart, FanOutResult, FanOutRules } from '../../workflows/contract/fan-out.js';
+import type { OperationInput } from '../../workflows/contract/operation.js';
+import type { StepContext } from '../../workflows/contract/step.js';
+import { acts } from '../../workflows/operation/acts.js';
+import { runOperation } from '../../workflows/operation/operation.js';
+
+export interface FanOutParams {
+  subject: string;
+  /** of scripted operations */
+  children: ChildToStart[];
+  rules: FanOutRules;
+}
+
+export interface ListActivities {
+  list(input: { children: ChildToStart[] }, step: StepContext): Promise<ChildToStart[]>;
+}
+
+const lists = acts<ListActivities>();
+
+/** A test operation that starts one scripted operation for each of its children. */
+export function fannedOut(input: OperationInput<FanOutParams>): Promise<FanOutResult> {
+  const definition = {
+    kind: 'fanned_out',
+    subject: ({ subject }: FanOutParams) => subject,
+    title: () => 'Fanned out',
+    validate: () => undefined,
+  };
+  return runOperation(definition, input, (op) =>
+    op.fanOut('all', {
+      title: 'All of them',
+      list: lists.list({ children: op.params.children }),
+      workflow: 'scripted',
+      kind: 'scripted',
+      rules: op.params.rules,
+    }),
+  );
+}

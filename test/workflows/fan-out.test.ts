@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { WorkflowHandle } from '@temporalio/client';
+import { eq } from 'drizzle-orm';
+import { ulid } from 'ulid';
+import { operations } from '../../db/schema/index.js';
+import { pollUntil } from '../../lab/poll.js';
+import type { FanOutResult, FanOutRules } from '../../workflows/contract/fan-out.js';
+import type { OperationRequest, OperationView } from '../../workflows/contract/operation.js';
+import type { ScriptedStep } from '../support/scripted-operation.js';
+import { openScriptedSystem, type ScriptedSystem } from '../support/scripted-world.js';
+
+describe('a fan-out', { concurrency: 4 }, () => {
+  let system: ScriptedSystem;
+  before(async () => {
+    system = await openScriptedSystem();
+  });
+  after(() => system?.close());
+
+  const step = (key: string): ScriptedStep[] => [{ key }];
+  const rules: FanOutRules = { window: 3, canary: 1, stopAfterFailures: 20 };
+
+  async function start(
+    childSteps: Record<string, ScriptedStep[]>,
+    options: { rules?: Partial<FanOutRules>; request?: Partial<OperationRequest> } = {},
+  ) {
+    const id = ulid();
+    const subject = `fleet:${id}`;
+    const children = Object.entries(childSteps).map(([name, steps]) => {
+      const child = `client:${id}-${name}`;
+      return { subject: child, params: { subject: child, steps }, title: `Child ${name}` };
+    });
+    const operation: OperationRequest = { id, actor: 'tester', requestId: null, ...options.request };
+    const handle = await system.client.workflow.start('fannedOut', {
+      workflowId: subject,
+      taskQueue: system.taskQueue,
+      args: [{ operation, params: { subject, children, rules: { ...rules, ...options.rules } } }],
+    });
+    return { id, handle };
+  }
+
+  function until(handle: WorkflowHandle, what: string, test: (view: OperationView) => boolean) {
+    return pollUntil({
+      what,
+      deadlineMs: 60_000,
+      everyMs: 100,
+      probe: async () => {
+        const view = await handle.query<OperationView, []>('view');
+        return test(view) ? view : undefined;
+      },
+    });
+  }
+
+  const childRows = (id: string) =>
+    system.database.db.select().from(operations).where(eq(operations.parentId, id));
+  const result = (handle: WorkflowHandle) => handle.result() as Promise<FanOutResult>;
+
+  function several(count: number, steps: (index: number) => ScriptedStep[] = () => step('one')) {
+    return Object.fromEntries(Array.from({ length: count }, (_, index) => [`n${index}`, steps(index)]));
+  }
+
+  it('runs every child exactly once under its own subject, as an operation of its own', async () => {
+    const { id, handle } = await start(several(8));
+    assert.deepEqual(await result(handle), { total: 8, done: 8, failed: 0, notStarted: 0, open: [] });
+    const rows = await childRows(id);
+    assert.equal(rows.length, 8);
+    assert.ok(rows.every(({ state }) => state === 'succeeded'));
+    assert.equal(new Set(rows.map(({ subject }) => subject)).size, 8);
+    const view = await handle.query<OperationView, []>('view');
+    assert.equal(view.steps[0]?.summary, '8 of 8 done');
+  });
+
+  it('is stopped by a failed canary and holds; retry starts it again and goes on with the others', async () => {
+    const run = await start(
+      several(4, (index) => (index === 0 ? [{ key: 'fails-first' }] : step('one'))),
+      { request: { onFailure: 'rollback' } },
+    );
+    // on_failure=rollback of the parent is that of its children and its own: nobody is asked
+    await assert.rejects(result(run.handle));
+    assert.equal((await childRows(run.id)).length, 1);
+
+    const held = await start(several(4, (index) => (index === 0 ? [{ key: 'fails-first' }] : step('one'))));
+    const view = await until(held.handle, 'the parent holds', ({ state }) => state === 'holding');
+    assert.deepEqual(view.hold?.actions, ['retry', 'rollback']);
+    assert.match(view.hold?.error.message ?? '', /client:.*n0 holding/);
+    assert.equal((await childRows(held.id)).length, 1, 'nothing else was started');
+    await held.handle.signal('retry', { note: 'mended' });
+    assert.equal((await result(held.handle)).done, 4);
+    assert.equal((await childRows(held.id)).length, 4);
+  });
+
+  it('frees the place of a held child, ends when all have ended, and one retry finishes the held ones', async () => {
+    const names = several(12, (index) =>
+      index === 5 || index === 9 ? [{ key: 'fails-first' }] : step('one'),
+    );
+    const { id, handle } = await start(names, { rules: { stopAfterFailures: 50 } });
+    const view = await until(handle, 'all others are done', ({ state }) => state === 'holding');
+    assert.equal(view.steps[0]?.summary, '10 of 12 done, 2 waiting for a person');
+    await handle.signal('retry', { actor: 'operator', note: 'mended' });
+    assert.equal((await result(handle)).done, 12);
+    const rows = await childRows(id);
+    assert.equal(rows.length, 12, 'each child ran once');
+    const decided = rows.flatMap(({ decisions }) => decisions);
+    assert.deepEqual(
+      decided.map(({ action, actor, accepted }) => ({ action, actor, accepted })),
+      Array.from({ length: 2 }, () => ({ action: 'retry', actor: 'operator', accepted: true })),
+    );
+  });
+
+  it('rollback starts no more and leaves what is done as it is; held children roll back', async () => {
+    const names = several(6, (index) =>
+      index === 2 || index === 3 ? [{ key: 'fails-first' }] : step('one'),
+    );
+    const { id, handle } = await start(names, { rules: { window: 1, stopAfterFailures: 20 } });
+    await until(handle, 'the parent holds', ({ state }) => state === 'holding');
+    await handle.signal('rollback', { note: 'not today' });
+    const { done, failed, notStarted } = await result(handle);
+    assert.deepEqual({ done, failed, notStarted }, { done: 2, failed: 2, notStarted: 2 });
+    const states = (await childRows(id)).map(({ state }) => state).sort();
+    assert.deepEqual(states, ['rolled_back', 'rolled_back', 'succeeded', 'succeeded']);
+    const [row] = await system.database.db.select().from(operations).where(eq(operations.id, id));
+    assert.equal(row?.state, 'succeeded_with_warnings');
+    assert.match(row?.warnings[0]?.message ?? '', /2 of 6 done, 2 failed/);
+  });
+
+  it('a cancel of the parent cancels running children and starts no more', async () => {
+    const names = several(5, (index) => [{ key: 'one', takesMs: index === 0 ? 0 : 3_000 }]);
+    const { id, handle } = await start(names, { rules: { window: 2 } });
+    await pollUntil({
+      what: 'two children run',
+      deadlineMs: 30_000,
+      probe: async () =>
+        (await childRows(id)).filter(({ state }) => state === 'running').length === 2 || undefined,
+    });
+    await handle.cancel();
+    await assert.rejects(result(handle));
+    const states = (await childRows(id)).map(({ state }) => state).sort();
+    assert.deepEqual(states, ['cancelled', 'cancelled', 'succeeded']);
+    const [row] = await system.database.db.select().from(operations).where(eq(operations.id, id));
+    assert.equal(row?.state, 'cancelled');
+  });
+
+  it('waits for a busy subject and never runs beside its holder', async () => {
+    const blocker = await system.start([{ key: 'slow', takesMs: 1_500 }]);
+    const id = ulid();
+    const subject = `fleet:${id}`;
+    const children = [{ subject: blocker.subject, params: { subject: blocker.subject, steps: step('one') } }];
+    const handle = await system.client.workflow.start('fannedOut', {
+      workflowId: subject,
+      taskQueue: system.taskQueue,
+      args: [{ operation: { id, actor: 'tester', requestId: null }, params: { subject, children, rules } }],
+    });
+    assert.equal((await result(handle)).done, 1);
+    const [child] = await childRows(id);
+    const before = await blocker.row();
+    assert.ok(before?.endedAt && child && child.startedAt >= before.endedAt);
+  });
+});

@@ -1,0 +1,37 @@
+import type { Undo } from './step.js';
+
+/** Kinds that may run on a subject whose undos are still open. */
+export const CLEANING_KINDS: readonly string[] = ['cleanup', 'delete_client'];
+
+export interface CleanupParams {
+  /** whatever operations have left on it is undone */
+  subject: string;
+  clientId?: number;
+  serverId?: number;
+}
+
+/** An open entry of another operation's ledger. */
+export interface LeftUndo extends Undo {
+  of: string;
+  /** its step in the clean-up: that of the act, made unique */
+  key: string;
+}
+
+/** Detached commands of an operation that may still run on its client's server. */
+export interface LeftJobs {
+  key: string;
+  clientId: number;
+  operation: string;
+}
+
+export interface CleanupPlan {
+  /** newest first */
+  undos: LeftUndo[];
+  jobs: LeftJobs[];
+}
+
+/** Bookkeeping of clean-ups. */
+export interface CleanupRecords {
+  /** `error`: what keeps it from being undone; null when it is */
+  settleUndo(settled: { operation: string; id: string; error: string | null }): Promise<void>;
+}
