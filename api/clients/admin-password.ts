@@ -1,9 +1,9 @@
 import { recordAudit } from '../../db/queries/audit.js';
 import { findClient, lockClient, updateClient } from '../../db/queries/clients.js';
-import { findOpenOperations, type OperationRow } from '../../db/queries/operation-reads.js';
+import { findOpenOperations, findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
 import { ADMIN_PASSWORD_SIGNAL, type SetAdminPasswordParams } from '../../workflows/contract/clients.js';
 import { subjectId } from '../../workflows/contract/ids.js';
-import type { OperationRequest } from '../../workflows/contract/operation.js';
+import { isEnd, type OperationRequest } from '../../workflows/contract/operation.js';
 import type { RouteDeps } from '../deps.js';
 import { openRun } from '../operations/control.js';
 import { Problem } from '../problem.js';
@@ -14,6 +14,8 @@ import { type Started, startOperation } from '../operations/start.js';
 
 const PASSWORD_LIFE_MS = 7 * 86_400_000;
 const SIGNAL_MS = 2_000;
+/** Between the end of a create's story and its record lie some milliseconds; a password that arrives there is heard by nobody. */
+const END_LOOK_MS = 1_000;
 
 interface SetPassword {
   id: number;
@@ -102,7 +104,30 @@ async function handToCreate(
     if (await hasEnded(deps, open.id)) return undefined;
     throw error;
   }
+  if (await endedUnheard(deps, open.id, { client: request.id, secret })) return undefined;
   return { status: 202, answerId: request.id, operation: target.row };
+}
+
+/** Whether the create ended without the password; only one that is past its commit can be so near its end. */
+async function endedUnheard(
+  { db, changes }: RouteDeps,
+  operation: string,
+  { client, secret }: { client: number; secret: string },
+): Promise<boolean> {
+  const waiting = changes.watch([operation]);
+  try {
+    for (const until = Date.now() + END_LOOK_MS; ; ) {
+      const row = await findOperation(db, operation);
+      const found = await findClient(db, client);
+      if (found?.client.status !== 'active') return false;
+      // mailed passwords are erased, so one that is still there was not told; to set it again does no harm
+      if (row === undefined || isEnd(row.state)) return found.client.adminPassword === secret;
+      if (Date.now() >= until) return false;
+      await waiting.next(until - Date.now());
+    }
+  } finally {
+    waiting.end();
+  }
 }
 
 async function hasEnded(deps: RouteDeps, id: string): Promise<boolean> {

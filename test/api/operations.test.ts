@@ -103,6 +103,18 @@ describe('starting and deciding operations', () => {
     assert.ok(!(await read.text()).includes('first password'));
   });
 
+  it('hands hold_window, in minutes, and on_failure to the workflow', async () => {
+    const response = await api.call('POST', '/clients/?hold_window=0&on_failure=rollback', {
+      form: fields(),
+    });
+    const { operation } = (await response.json()) as StartedBody;
+    const { operation: request } = (await row(operation.id))?.input as { operation: Record<string, unknown> };
+    assert.deepEqual([request['holdWindowMs'], request['onFailure']], [0, 'rollback']);
+    const longer = await api.call('POST', '/clients/?hold_window=45', { form: fields() });
+    const input = (await row(((await longer.json()) as StartedBody).operation.id))?.input;
+    assert.equal((input as { operation: { holdWindowMs: number } }).operation.holdWindowMs, 45 * 60_000);
+  });
+
   it('makes one operation of 50 equal requests with one key', async () => {
     const form = fields();
     const all = await Promise.all(
@@ -298,6 +310,17 @@ describe('starting and deciding operations', () => {
     assert.ok(!history.includes(Buffer.from('second password').toString('base64').slice(0, 18)));
   });
 
+  it('sets a password that the create was just too late to hear by an operation of its own', async () => {
+    const { body } = await create();
+    await running(body.operation.id);
+    await api.db.update(clients).set({ status: 'active' }).where(eq(clients.id, body.id));
+    await handleOf(body.id).signal('deaf');
+    const form = { password: 'late password', confirm_password: 'late password' };
+    const response = await api.call('POST', `/clients/${body.id}/admin_password`, { form });
+    assert.equal(response.status, 202);
+    assert.equal(((await response.json()) as StartedBody).operation.kind, 'set_admin_password');
+  });
+
   it('sets the password by an operation of its own once the create has ended', async () => {
     const { body } = await create();
     await running(body.operation.id);
@@ -441,6 +464,24 @@ describe('starting and deciding operations', () => {
       const failed = await read();
       assert.equal(failed.completed, 'error');
       assert.ok(failed.error);
+    });
+
+    it('shows the newest 1,000 lines of the createlog unless asked for others', async () => {
+      const { body } = await create();
+      await running(body.operation.id);
+      const lines = Array.from({ length: 1_003 }, (_, index) => ({
+        operationId: body.operation.id,
+        seq: index + 1,
+        key: `line-${index + 1}`,
+        type: 'step_done',
+        step: 'database',
+        message: `line ${index + 1}`,
+        level: 'info' as const,
+      }));
+      await api.db.insert(operationEvents).values(lines);
+      const answer = await api.call('GET', `/clients/${body.id}/createlog`);
+      const { log } = (await answer.json()) as { log: { message: string }[] };
+      assert.deepEqual([log.length, log[0]?.message, log.at(-1)?.message], [1_000, 'line 4', 'line 1003']);
     });
 
     it('pages through the list by cursor', async () => {

@@ -22,6 +22,7 @@ async function standIn(input: OperationInput<unknown>): Promise<OperationPlan | 
   const id = input.operation?.id ?? '';
   const passwords: unknown[] = [];
   let done = false;
+  let deaf = false;
   const pending: { action: string; payload: DecisionPayload }[] = [];
   setHandler(defineQuery('passwords'), () => passwords);
   setHandler(defineQuery('view'), () => ({
@@ -29,7 +30,14 @@ async function standIn(input: OperationInput<unknown>): Promise<OperationPlan | 
     title: 'asked just now',
     subject: workflowInfo().workflowId,
   }));
-  setHandler(defineSignal<[unknown]>(ADMIN_PASSWORD_SIGNAL), (payload) => void passwords.push(payload));
+  setHandler(defineSignal<[unknown]>(ADMIN_PASSWORD_SIGNAL), (payload) => {
+    passwords.push(payload);
+    done ||= deaf;
+  });
+  // its story is over: it ends, whatever still arrives
+  setHandler(defineSignal('deaf'), () => {
+    deaf = true;
+  });
   setHandler(defineSignal('finish'), () => {
     done = true;
   });
