@@ -1,9 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { scriptText } from '../../activities/ssh/shell.js';
 import { type Log, toolsDir } from '../../lab/config.js';
 import { run } from '../../lab/run.js';
+import type { LabHost } from '../../lab/host.js';
 import type { Rig } from './rig.js';
 import { checkFromOutside, type Pattern, type PeerClient } from './things.js';
 
@@ -16,7 +20,18 @@ export type Tuning = (typeof TUNINGS)[number];
 export interface Ansible {
   versions: string;
   create(tuning: Tuning, client: PeerClient): Promise<number>;
+  /** a run that may be killed; several may run at once */
+  start(tuning: Tuning, client: PeerClient): Promise<PlaybookRun>;
   close(): Promise<void>;
+}
+
+export interface PlaybookRun {
+  /** 0 when every task has succeeded */
+  ended: Promise<number | null>;
+  /** when the task begins, or the run has ended before */
+  reaches(task: string): Promise<unknown>;
+  /** -9, with all of its forks */
+  kill(): void;
 }
 
 /** A virtual environment of its own beside the other tools, made once. */
@@ -33,7 +48,7 @@ async function ensureAnsible(log: Log): Promise<string> {
 }
 
 interface OpenAnsible {
-  rig: Rig;
+  rig: Pick<Rig, 'sshKeyFile'> & { host: LabHost };
   pattern: Pattern;
   log: Log;
 }
@@ -54,21 +69,34 @@ export async function openAnsible({ rig, pattern, log }: OpenAnsible): Promise<A
     const config = configOf(tuning, { dir, strategies: join(site.trim(), 'plugins/strategy'), rig });
     await writeFile(join(dir, `${tuning}.cfg`), config);
   }
+  const commandOf = async (tuning: Tuning, client: PeerClient): Promise<string[]> => {
+    const file = join(dir, `${client.thing.names.name}.yml`);
+    await writeFile(file, playbookOf(client), { mode: 0o600 });
+    const variables = [`ANSIBLE_CONFIG=${join(dir, `${tuning}.cfg`)}`, `HOME=${dir}`];
+    return ['env', ...variables, join(venv, 'bin/ansible-playbook'), '-i', `${rig.host.address},`, file];
+  };
   return {
     versions: PINS.join(' ').replaceAll('==', ' '),
     async create(tuning, client) {
-      const file = join(dir, 'playbook.yml');
-      await writeFile(`${file}.new`, playbookOf(client), { mode: 0o600 });
-      await rename(`${file}.new`, file);
-      const args = [
-        `ANSIBLE_CONFIG=${join(dir, `${tuning}.cfg`)}`,
-        `HOME=${dir}`,
-        join(venv, 'bin/ansible-playbook'),
-      ];
+      const [program = '', ...args] = await commandOf(tuning, client);
       const began = performance.now();
-      await run('env', [...args, '-i', `${rig.host.address},`, file]);
+      await run(program, args);
       await checkFromOutside(pattern, client.thing);
       return performance.now() - began;
+    },
+    async start(tuning, client) {
+      const [program = '', ...args] = await commandOf(tuning, client);
+      // a group of its own, so that a kill finds its forks
+      const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
+      const ended = once(child, 'exit').then(([code]) => code as number | null);
+      const lines = createInterface({ input: child.stdout });
+      const reaches = (task: string) =>
+        new Promise((resolve) => {
+          lines.on('line', (line) => line.startsWith(`TASK [${task}]`) && resolve(undefined));
+          lines.once('close', resolve);
+        });
+      await once(child, 'spawn');
+      return { ended, reaches, kill: () => endGroup(child.pid) };
     },
     async close() {
       for (const tuning of TUNINGS) {
@@ -81,9 +109,17 @@ export async function openAnsible({ rig, pattern, log }: OpenAnsible): Promise<A
   };
 }
 
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // it has just ended
+  }
+}
+
 function configOf(
   tuning: Tuning,
-  { dir, strategies, rig }: { dir: string; strategies: string; rig: Rig },
+  { dir, strategies, rig }: { dir: string; strategies: string; rig: OpenAnsible['rig'] },
 ): string {
   const ssh = `-C -o ControlMaster=auto -o ControlPersist=600s -o ControlPath=${join(dir, tuning)}`;
   return [

@@ -1,5 +1,5 @@
+import type { Environment } from '../environment.js';
 import { median, quantile, table } from '../figures.js';
-import type { Environment } from './environment.js';
 import { PARTS } from './slipway.js';
 
 export type Samples = Map<string, { ms: number; parts?: Map<string, number> }[]>;

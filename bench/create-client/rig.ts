@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmod, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSsh } from '../../activities/ssh/ssh.js';
@@ -8,53 +6,45 @@ import type { Ssh } from '../../activities/ssh/types.js';
 import { type Database, openDatabase } from '../../db/database.js';
 import { createSecrets, parseSecretKeys, type Secrets } from '../../db/secrets.js';
 import { type Log, toolsDir } from '../../lab/config.js';
-import { diesWithParent } from '../../lab/dies-with-parent.js';
 import { freePort } from '../../lab/free-port.js';
 import { type LabHost, startLabHost } from '../../lab/host.js';
-import { pollUntil } from '../../lab/poll.js';
-import { startPostgres } from '../../lab/postgres.js';
-import { endProcess, processId } from '../../lab/processes.js';
+import { type PostgresServer, startPostgres } from '../../lab/postgres.js';
+import { endProcess } from '../../lab/processes.js';
 import { deliverProduct } from '../../lab/product/deliver.js';
 import { buildSampleImage } from '../../lab/product/image.js';
 import { run } from '../../lab/run.js';
-import { startTemporal } from '../../lab/temporal.js';
+import { startTemporal, type TemporalServer } from '../../lab/temporal.js';
 import { ensureTools } from '../../lab/tools.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
+import { ADMIN, apiCaller, type Call } from '../api-caller.js';
+import { SECRET_KEY } from '../services.js';
+import { type Supervised, supervise } from '../supervised.js';
 
 export const VERSION = '1.3-master';
-const ROOT = new URL('../..', import.meta.url).pathname;
-const ADMIN = { login: 'admin', password: 'a long bench password' };
-const SECRET_KEY = 'bench key of sufficient length';
-/** Transpiling and bundling take some seconds, on a busy machine more. */
-const READY_MS = 60_000;
-/** The worker lets what runs end by itself for up to 45 s; nothing runs when it is stopped. */
-const STOP_MS = 10_000;
+/** An immediate stop only ends processes. */
+const IMMEDIATE_STOP_MS = 10_000;
 
 export interface Rig {
   dir: string;
   host: LabHost;
+  /** all of them; `host` is the first */
+  hosts: LabHost[];
   sshKeyFile: string;
   /** of this process: what a script without Slipway goes through */
   ssh: Ssh;
   database: Database;
   secrets: Secrets;
-  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  worker: Supervised;
+  api: Supervised;
+  temporal: TemporalServer;
+  /** Slipway's own: stopped at once, as by a crash, and started again on its data */
+  crashPostgres(): Promise<void>;
+  call: Call;
   close(): Promise<void>;
 }
 
-export interface CallOptions {
-  fields?: Record<string, string>;
-  headers?: Record<string, string>;
-}
-
-export interface Answer {
-  status: number;
-  etag: string | null;
-  body: Record<string, unknown>;
-}
-
-/** Temporal, Postgres that waits for its disk, one lab host, and API and worker in processes of their own. */
-export async function startRig(log: Log): Promise<Rig> {
+/** Temporal, Postgres that waits for its disk, lab hosts, and API and worker in processes of their own, supervised. */
+export async function startRig(log: Log, { hosts = 1 } = {}): Promise<Rig> {
   const dir = await mkdtemp(join(tmpdir(), 'slipway-bench-'));
   // Postgres runs as a user of its own, who must get to its directory
   await chmod(dir, 0o711);
@@ -65,7 +55,7 @@ export async function startRig(log: Log): Promise<Rig> {
     }
   };
   try {
-    return { ...(await startParts({ dir, log, closers })), close };
+    return { ...(await startParts({ dir, log, closers, hosts })), close };
   } catch (error) {
     await close();
     throw error;
@@ -76,25 +66,31 @@ interface Parts {
   dir: string;
   log: Log;
   closers: (() => Promise<unknown>)[];
+  hosts: number;
 }
 
-async function startParts({ dir, log, closers }: Parts): Promise<Omit<Rig, 'close'>> {
+async function startParts({ dir, log, closers, hosts: count }: Parts): Promise<Omit<Rig, 'close'>> {
   await ensureTools({ log, need: ['temporal', 'hosts'] });
   const image = await buildSampleImage({ version: VERSION, cacheDir: join(toolsDir, 'sample-product'), log });
   const sshKeyFile = join(dir, 'ssh-key');
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'slipway-bench', '-f', sshKeyFile]);
   const authorizedKey = await readFile(`${sshKeyFile}.pub`, 'utf8');
-  const host = await startLabHost({
-    name: `bench${process.pid}`,
-    sql: 'mariadb',
-    compose: 'v2',
-    authorizedKey,
-    log,
-    images: [image],
-  });
-  closers.push(() => host.stop());
-  await deliverProduct(host);
-  const postgres = await startPostgres({ dir: join(dir, 'postgres'), persistent: true, log });
+  const hosts: LabHost[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const name = `bench${process.pid}${index === 0 ? '' : `-${index + 1}`}`;
+    const host = await startLabHost({
+      name,
+      sql: 'mariadb',
+      compose: 'v2',
+      authorizedKey,
+      log,
+      images: [image],
+    });
+    closers.push(() => host.stop());
+    await deliverProduct(host);
+    hosts.push(host);
+  }
+  const postgres = await crashablePostgres(join(dir, 'postgres'), log);
   closers.push(() => postgres.stop());
   const searchAttributes = Object.keys(SEARCH_ATTRIBUTES);
   const temporal = await startTemporal({ dir: join(dir, 'temporal'), log, searchAttributes });
@@ -114,63 +110,39 @@ async function startParts({ dir, log, closers }: Parts): Promise<Omit<Rig, 'clos
     PORT: String(port),
     PRODUCT: 'sample',
   };
-  for (const [name, entry] of [
-    ['worker', 'worker/main.ts'],
-    ['api', 'api/main.ts'],
-  ] as const) {
-    closers.push(await startProcess({ entry, logFile: join(dir, `${name}.log`), variables }));
-  }
-  const call = caller(port);
-  await pollUntil({
-    what: 'the worker is ready',
-    deadlineMs: READY_MS,
-    probe: async () =>
-      (await readFile(join(dir, 'worker.log'), 'utf8')).includes('worker is ready') || undefined,
-  });
-  await pollUntil({
-    what: 'the API answers',
-    deadlineMs: READY_MS,
-    probe: async () => ((await call('GET', '/servers/')).status === 200 ? true : undefined),
-  });
+  const start = async (name: 'worker' | 'api', words: string) => {
+    const logFile = join(dir, `${name}.log`);
+    const started = await supervise({ entry: `${name}/main.ts`, logFile, variables, words });
+    closers.push(() => started.stop());
+    return started;
+  };
+  const worker = await start('worker', 'worker is ready');
+  const api = await start('api', 'listening');
+  const call = apiCaller(port);
+  await worker.ready();
+  await api.ready();
 
   const ssh = createSsh({ privateKey: await readFile(sshKeyFile, 'utf8') });
   closers.push(() => ssh.close());
   const database = openDatabase({ url: postgres.url, poolSize: 2 });
   closers.push(() => database.close());
   const secrets = createSecrets(parseSecretKeys(SECRET_KEY));
-  return { dir, host, sshKeyFile, ssh, database, secrets, call };
+  const host = hosts[0] as LabHost;
+  const { crash: crashPostgres } = postgres;
+  const processes = { worker, api, temporal, crashPostgres };
+  return { dir, host, hosts, sshKeyFile, ssh, database, secrets, ...processes, call };
 }
 
-interface StartProcess {
-  entry: string;
-  logFile: string;
-  variables: Record<string, string>;
-}
-
-async function startProcess({ entry, logFile, variables }: StartProcess): Promise<() => Promise<void>> {
-  const sink = await open(logFile, 'a');
-  const command = diesWithParent('KILL', [process.execPath, '--import', 'tsx', join(ROOT, entry)]);
-  const [program = '', ...args] = command;
-  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...variables };
-  const child = spawn(program, args, { cwd: ROOT, env, stdio: ['ignore', sink.fd, sink.fd], detached: true });
-  await once(child, 'spawn');
-  await sink.close();
-  const id = processId(child.pid as number);
-  return () => endProcess(id, STOP_MS);
-}
-
-function caller(port: number): Rig['call'] {
-  const authorization = `Basic ${Buffer.from(`${ADMIN.login}:${ADMIN.password}`).toString('base64')}`;
-  return async (method, path, { fields, headers = {} } = {}) => {
-    const form = new FormData();
-    for (const [name, value] of Object.entries(fields ?? {})) form.set(name, value);
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
-      method,
-      headers: { authorization, ...headers },
-      ...(fields === undefined ? {} : { body: form }),
-    });
-    const text = await response.text();
-    const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
-    return { status: response.status, etag: response.headers.get('etag'), body };
+async function crashablePostgres(dir: string, log: Log) {
+  const port = await freePort();
+  const start = () => startPostgres({ dir, port, persistent: true, log });
+  let current: PostgresServer = await start();
+  return {
+    url: current.url,
+    stop: () => current.stop(),
+    async crash() {
+      await endProcess(current.process, IMMEDIATE_STOP_MS, 'SIGQUIT');
+      current = await start();
+    },
   };
 }

@@ -39,6 +39,8 @@ export interface SectionsInput {
   sqlPassword: string;
   adminPassword: string;
   secrets: ClientFilesInput['secrets'];
+  /** a second run finds its own things: Slipway looks before, which SQL without a program cannot */
+  rerunnable?: boolean;
 }
 
 /**
@@ -46,7 +48,7 @@ export interface SectionsInput {
  * and what else makes them durable. SQL goes by the command line client on the host, the look from outside is no part.
  */
 export function sectionsOf(input: SectionsInput): Section[] {
-  const { thing, server, client, facts, secrets } = input;
+  const { thing, server, client, facts, secrets, rerunnable } = input;
   const { product } = thing.names;
   const profile = loadProfile(product);
   const files = clientFiles({ ...input, profile });
@@ -55,7 +57,7 @@ export function sectionsOf(input: SectionsInput): Section[] {
     { name: 'check-database', script: sql(input, surveyStatements(thing)), input: null },
     {
       name: 'database',
-      script: sql(input, databaseStatements(thing, secrets.databasePassword)),
+      script: sql(input, databaseStatements(thing, { password: secrets.databasePassword, rerunnable })),
       input: null,
     },
     {

@@ -1,6 +1,7 @@
 import type { LabHost } from '../../lab/host.js';
 import { findOperation, listSteps } from '../../db/queries/operation-reads.js';
-import { type Answer, type Rig, VERSION } from './rig.js';
+import type { Answer } from '../api-caller.js';
+import { type Rig, VERSION } from './rig.js';
 
 export interface SlipwaySample {
   clientId: number;
@@ -10,8 +11,11 @@ export interface SlipwaySample {
 }
 
 /** Registers the host as a server; answers its id. */
-export async function addServer({ call, host }: Pick<Rig, 'call' | 'host'>): Promise<number> {
-  const answer = await call('POST', '/servers/', { fields: serverFields(host) });
+export async function addServer(
+  { call, host }: Pick<Rig, 'call' | 'host'>,
+  fields: Record<string, string> = {},
+): Promise<number> {
+  const answer = await call('POST', '/servers/', { fields: { ...serverFields(host), ...fields } });
   if (answer.status >= 300) throw new Error(`POST /servers/: ${told(answer)}`);
   return Number(answer.body['id']);
 }
@@ -34,7 +38,7 @@ function serverFields(host: LabHost): Record<string, string> {
 }
 
 /** No password, hence no mail: its server would be another program's time. */
-function clientFields(serverId: number, subdomain: string): Record<string, string> {
+export function clientFields(serverId: number, subdomain: string): Record<string, string> {
   return {
     server_id: String(serverId),
     name: 'Test laboratory',
@@ -84,7 +88,7 @@ export async function removeBySlipway({ call }: Pick<Rig, 'call'>, clientId: num
 }
 
 /** The state of its recorded end, by long polls: each is answered when something has changed since the last one. */
-async function ended({ call }: Pick<Rig, 'call'>, operation: string): Promise<string> {
+export async function ended({ call }: Pick<Rig, 'call'>, operation: string): Promise<string> {
   let known: Record<string, string> = {};
   for (;;) {
     const headers = { prefer: 'wait=30', ...known };
@@ -98,11 +102,11 @@ async function ended({ call }: Pick<Rig, 'call'>, operation: string): Promise<st
   }
 }
 
-function operationOf({ body }: Answer): string {
+export function operationOf({ body }: Answer): string {
   return (body['operation'] as { id: string }).id;
 }
 
-function told({ status, body }: Answer): string {
+export function told({ status, body }: Answer): string {
   return `${status} ${JSON.stringify(body)}`;
 }
 

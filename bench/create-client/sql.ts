@@ -19,10 +19,13 @@ export function surveyStatements({ names }: ClientThing): string {
   return statements([SESSION, readMark(names.name), accounts(names.name)]);
 }
 
-export function databaseStatements({ names, operation }: ClientThing, password: string): string {
+export function databaseStatements(
+  { names, operation }: ClientThing,
+  { password, rerunnable = false }: { password: string; rerunnable?: boolean | undefined },
+): string {
   const { name, subnet } = names;
   const account = mysql.format('?@?', [name, mariadbHost(subnet)]);
-  const create = `CREATE DATABASE ${mariadbName(name)} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT ?`;
+  const create = `CREATE DATABASE ${rerunnable ? 'IF NOT EXISTS ' : ''}${mariadbName(name)} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT ?`;
   return statements([
     SESSION,
     readMark(name),

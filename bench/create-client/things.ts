@@ -47,13 +47,23 @@ const PORT = 28_900;
 
 let made = 900_000;
 
+/** A place of its own, for clients that are made at the same time. */
+export interface PeerOptions {
+  subnet?: string;
+  port?: number;
+  rerunnable?: boolean;
+}
+
 /** What one peer makes in one run: a client that is like the pattern, under a number and marks of its own. */
 export interface PeerClient {
   thing: ClientThing;
   sections: Section[];
 }
 
-export function nextPeerClient(pattern: Pattern): PeerClient {
+export function nextPeerClient(
+  pattern: Pattern,
+  { subnet = SUBNET, port = PORT, rerunnable = false }: PeerOptions = {},
+): PeerClient {
   const clientId = ++made;
   const name = `client${clientId}`;
   const { names, server } = pattern;
@@ -66,8 +76,8 @@ export function nextPeerClient(pattern: Pattern): PeerClient {
       directory: `${server.baseDir}/docker/clients/${name}`,
       vhostFile: `${server.vhostDir}/${name}.conf`,
       hostname: `p${clientId}.${server.domain}`,
-      subnet: SUBNET,
-      port: PORT,
+      subnet,
+      port,
     },
   };
   const secrets = {
@@ -76,7 +86,7 @@ export function nextPeerClient(pattern: Pattern): PeerClient {
     applicationKey: randomBytes(32).toString('base64'),
   };
   const adminPassword = randomBytes(12).toString('hex');
-  return { thing, sections: sectionsOf({ ...pattern, thing, secrets, adminPassword }) };
+  return { thing, sections: sectionsOf({ ...pattern, thing, secrets, adminPassword, rerunnable }) };
 }
 
 /** The look from outside, as Slipway's last step before the commit: the product answers through the host's nginx. */
