@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { chmod, cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Log, toolsDir } from './config.js';
 import { run } from './run.js';
 
 /** Server 1.29; newer module versions carry `replace` lines, which `go install` refuses. */
 const TEMPORAL_VERSION = '1.5.1';
+/** The last version of the full server that `go install` takes; newer ones carry `replace` lines too. */
+const SERVER_VERSION = '1.29.1';
 /** The last v2 that Docker 20.10 (Debian 12) still serves. */
 const COMPOSE_VERSION = '2.40.3';
 /** What the go.mod of the Temporal CLI asks for; an older Go's own words about it do not say so. */
@@ -30,13 +32,7 @@ export async function ensureTemporal(log: Log): Promise<string> {
 export async function ensureCompose(log: Log): Promise<string> {
   return ensureBuilt('docker-compose', COMPOSE_VERSION, async (dir) => {
     const module = 'github.com/docker/compose/v2';
-    const { stdout } = await run(await findGo(), [
-      'mod',
-      'download',
-      '-json',
-      `${module}@v${COMPOSE_VERSION}`,
-    ]);
-    const source = (JSON.parse(stdout) as { Dir: string }).Dir;
+    const source = await sourceOf(`${module}@v${COMPOSE_VERSION}`);
     // `go install` refuses its go.mod for an `exclude`; built as the main module it is fine.
     const version = `-s -w -X ${module}/internal.Version=v${COMPOSE_VERSION}`;
     const build = ['build', '-C', source, '-trimpath', '-ldflags', version];
@@ -49,15 +45,63 @@ export async function ensureCompose(log: Log): Promise<string> {
   });
 }
 
+export interface ServerTools {
+  /** the full Temporal server, as its image runs it */
+  server: string;
+  /** creates its databases and schemas, as the image of the admin tools does */
+  sql: string;
+  /** directories `config` (the image's own template, environment `docker`) and `schema/postgresql/v12` */
+  root: string;
+}
+
+const SERVER = 'temporal-server';
+
+/** Whether the full server is built or can be; the reason is one line for a person. */
+export async function serverAvailability(): Promise<{ ok: true } | { ok: false; reason: string }> {
+  if (existsSync(toolFile(SERVER, SERVER_VERSION))) return { ok: true };
+  try {
+    await findGo();
+    return { ok: true };
+  } catch (error) {
+    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The full Temporal server, its SQL tool and their files, built by Go; the lock of tools is held. */
+export async function ensureServer(log: Log): Promise<ServerTools> {
+  const server = await ensureBuilt(SERVER, SERVER_VERSION, async (dir) => {
+    const module = 'go.temporal.io/server';
+    const commands = ['server', 'tools/sql'].map((path) => `${module}/cmd/${path}@v${SERVER_VERSION}`);
+    const env = { GOBIN: dir, GOTMPDIR: dir, CGO_ENABLED: '0' };
+    await go(`${module} v${SERVER_VERSION}`, ['install', ...commands], env, log);
+    const source = await sourceOf(`${module}@v${SERVER_VERSION}`);
+    for (const path of ['config/docker.yaml', 'schema/postgresql/v12'])
+      await cp(join(source, path), join(dir, path), { recursive: true });
+    await rename(join(dir, 'server'), join(dir, SERVER));
+  });
+  const root = dirname(server);
+  return { server, sql: join(root, 'sql'), root };
+}
+
+/** Directory of a module's source in Go's cache. */
+async function sourceOf(module: string): Promise<string> {
+  const { stdout } = await run(await findGo(), ['mod', 'download', '-json', module]);
+  return (JSON.parse(stdout) as { Dir: string }).Dir;
+}
+
+function toolFile(name: string, version: string): string {
+  return join(toolsDir, `${name}-${version}`, name);
+}
+
 /** Builds into a directory beside and renames, so that a half-made tool is never found. The lock of tools is held. */
 async function ensureBuilt(
   name: string,
   version: string,
   build: (dir: string) => Promise<void>,
 ): Promise<string> {
-  const dir = join(toolsDir, `${name}-${version}`);
-  const file = join(dir, name);
+  const file = toolFile(name, version);
   if (existsSync(file)) return file;
+  const dir = dirname(file);
   const beside = join(toolsDir, `.${name}`);
   await rm(beside, { recursive: true, force: true }); // of a killed build
   await mkdir(beside, { recursive: true });
@@ -77,7 +121,8 @@ async function go(what: string, args: string[], env: NodeJS.ProcessEnv, log: Log
   log(`building ${what} with Go, a few minutes the first time`);
   const ticks = setInterval(() => log(`  still building (${seconds()} s)`), 15_000);
   try {
-    await run(await findGo(), args, {
+    // lowest priority: a build keeps every core busy for minutes
+    await run('nice', ['-n', '19', await findGo(), ...args], {
       env: { ...process.env, GOFLAGS: '-buildvcs=false', GOWORK: 'off', ...env },
     });
   } finally {
