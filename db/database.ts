@@ -34,7 +34,12 @@ export function openDatabase({
     // the default grows to 20 s: after a short outage a request would hang instead of answering 503
     backoff: () => 0.2,
     onnotice: () => undefined,
-    connection: { statement_timeout: 5_000, application_name: 'slipway' },
+    connection: {
+      statement_timeout: 5_000,
+      // a process that stands still must not keep what others wait for; below the 30 s that a record is tried
+      idle_in_transaction_session_timeout: 10_000,
+      application_name: 'slipway',
+    },
   });
   const bound = () => (answerWithinMs === null ? null : Date.now() + answerWithinMs);
   return {

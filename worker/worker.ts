@@ -121,7 +121,7 @@ function createStepWorker(parts: WorkerParts, client: Client, waits: object): Pr
       ...createCleanupActivities(db),
       ...createNightlyActivities(db),
       ...createSweepActivities({ db, client, taskQueue, records }),
-      ...createFanOutRecords(db),
+      ...createFanOutRecords({ db, describe: createDescribe(client) }),
       ...waits,
       ...parts.activities,
     },

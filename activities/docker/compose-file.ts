@@ -76,7 +76,8 @@ function serviceOf(
     // the same name under both generations of Compose, which join project and service differently
     container_name: name,
     pull_policy: 'never',
-    restart: 'unless-stopped',
+    // not unless-stopped: after a crash of its own, Docker 20.10 takes what it ends then for stopped by a person
+    restart: 'always',
     labels,
     ports: [`127.0.0.1:${port}:${profile.containerPort}`],
     volumes: mountsOf(profile, directory),

@@ -59,8 +59,16 @@ fail() {
   printf '%s\n' "container $name $1"
   exit 1
 }
+up() { ${composeCommand(thing, facts)} up -d --no-build </dev/null; }
+# a daemon that dies in the middle leaves a container of ours that it can neither start nor make again
+up_again() {
+  made=$(${facts.docker} ps -aq --no-trunc --filter status=created ${labelFilters(thing)} </dev/null)
+  [ -n "$made" ] || return 1
+  ${facts.docker} rm -f $made </dev/null >/dev/null
+  up
+}
 ${facts.docker} image inspect --format . -- ${names.image} >/dev/null
-${composeCommand(thing, facts)} up -d --no-build </dev/null
+up || up_again
 limit=$((SECONDS + wait))
 while :; do
   if answers; then break; fi

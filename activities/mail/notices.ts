@@ -1,6 +1,7 @@
 import { and, asc, eq, inArray, lte, or, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
 import { notices, type NoticeState } from '../../db/schema/index.js';
+import { capText } from '../../workflows/contract/failures.js';
 import { composeMessage, textMail } from './message.js';
 import type { MailTransport } from './transport.js';
 
@@ -77,7 +78,7 @@ async function deliver(options: NoticesOptions, notice: NoticeRow): Promise<bool
   const states = { mail: settle(mail.state), webhook: settle(webhook.state) };
   await options.db
     .update(notices)
-    .set({ ...states, error: error === '' ? null : error, nextTryAt: new Date(Date.now() + delay) })
+    .set({ ...states, error: error === '' ? null : capText(error), nextTryAt: new Date(Date.now() + delay) })
     .where(eq(notices.id, notice.id));
   return states.mail === 'open' || states.webhook === 'open';
 }
@@ -100,8 +101,14 @@ async function mailIt(
   if (notice.mail !== 'open') return { state: notice.mail };
   if (to === null) return { state: 'off' };
   const messageId = `<${notice.id.toLowerCase().replaceAll(':', '.')}@${from.slice(from.indexOf('@') + 1)}>`;
-  const mail = textMail({ subject: notice.subject, text: textOf(notice, options) });
-  const raw = await composeMessage({ ...mail, from, to, messageId, date: new Date() });
+  let raw: Buffer;
+  try {
+    const mail = textMail({ subject: notice.subject, text: textOf(notice, options) });
+    raw = await composeMessage({ ...mail, from, to, messageId, date: new Date() });
+  } catch (error) {
+    // tried until it is given up: the others of the batch are not kept back
+    return { state: 'open', error: `mail: not composed: ${String(error)}` };
+  }
   await db.update(notices).set({ mail: 'sending' }).where(eq(notices.id, notice.id));
   const outcome = await transport.send({ from, to, raw }, AbortSignal.timeout(LEASE_MS / 2));
   if (outcome.kind === 'accepted') return { state: 'sent' };

@@ -56,6 +56,7 @@ export function swapFailure(
       return failure(
         'CommandFailed',
         `nginx does not serve the new ${where}, the former file is back: ${words}`,
+        { hint: 'a 502 or 504 is the client: see that its container runs there, then retry' },
       );
     case SWAP_EXITS.busy:
       return failure('Unavailable', `another change of nginx on ${nameOf(server)} takes too long`);

@@ -1,10 +1,14 @@
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
-import { backups, clients, operationUndos } from '../../db/schema/index.js';
+import { backups, clients, operations, operationUndos } from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
 import type { ClientThing, CreateClientParams } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
+import { subjectId } from '../../workflows/contract/ids.js';
+import { isEnd } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
+import { OPEN_UNDOS } from './open-undos.js';
+import { lockOperation } from './operation-log.js';
 import {
   clientRow,
   foresee,
@@ -18,10 +22,20 @@ export type ClientRecords = ReturnType<typeof createClientRecords>;
 /** The client's own row over its life; names are computed here once, and nowhere else. */
 export function createClientRecords(options: ReservationParts) {
   const { db, secrets } = options;
+
+  /** A late attempt must not write: the client may be another operation's by now, or deleted. */
+  const write = <Result>(step: StepContext, act: (tx: Tx) => Promise<Result>): Promise<Result> =>
+    db.transaction(async (tx) => {
+      const operation = await lockOperation(tx, step.operation);
+      if (operation === undefined || isEnd(operation.state))
+        throw failure('OperationClosed', `operation ${step.operation} is over; it writes nothing any more`);
+      return act(tx);
+    });
+
   return {
     /** Takes a port and a network and names everything that will be made. Asked again, it answers the same. */
     reserveClient: ({ clientId }: { clientId: number }, step: StepContext): Promise<Reservation> =>
-      db.transaction((tx) => reserve(tx, options, clientId, step.operation)),
+      write(step, (tx) => reserve(tx, options, clientId, step.operation)),
 
     /** For plans: what `reserveClient` would answer now. Takes and writes nothing; secrets have no ids yet. */
     foreseeClient: (params: CreateClientParams, _step: StepContext): Promise<Reservation> =>
@@ -29,20 +43,22 @@ export function createClientRecords(options: ReservationParts) {
 
     /** Undo of `reserveClient`: the row stays as `failed`; addresses stay taken while something of it is left. */
     releaseClient: ({ clientId }: { clientId: number }, step: StepContext): Promise<void> =>
-      db.transaction((tx) => release(tx, secrets, clientId, step)),
+      write(step, (tx) => release(tx, secrets, clientId, step)),
 
-    async activateClient({ clientId }: { clientId: number }, _step: StepContext): Promise<void> {
+    async activateClient({ clientId }: { clientId: number }, step: StepContext): Promise<void> {
       const now = new Date();
-      await db
-        .update(clients)
-        .set({
-          status: 'active',
-          available: true,
-          availableCheckedAt: now,
-          availableSince: now,
-          updatedAt: now,
-        })
-        .where(eq(clients.id, clientId));
+      const active = {
+        status: 'active' as const,
+        available: true,
+        availableCheckedAt: now,
+        availableSince: now,
+      };
+      await write(step, (tx) =>
+        tx
+          .update(clients)
+          .set({ ...active, updatedAt: now })
+          .where(eq(clients.id, clientId)),
+      );
     },
 
     /** What a later operation acts on: names, and the operation whose mark the things bear. Null: nothing was ever made. */
@@ -58,9 +74,9 @@ export function createClientRecords(options: ReservationParts) {
     /** The first password that the panel sets is kept for the mail with it; later ones are needed no more. */
     recordAdminPassword: (
       { clientId, password }: { clientId: number; password: string },
-      _step: StepContext,
+      step: StepContext,
     ): Promise<{ first: boolean }> =>
-      db.transaction(async (tx) => {
+      write(step, async (tx) => {
         const row = await clientRow(tx, clientId);
         const first = !row.adminPasswordGiven || row.adminPassword === password;
         if (first)
@@ -80,11 +96,10 @@ export function createClientRecords(options: ReservationParts) {
       return { first: !(await clientRow(db, clientId)).adminPasswordGiven };
     },
 
-    async markClientDeleting({ clientId }: { clientId: number }, _step: StepContext): Promise<void> {
-      await db
-        .update(clients)
-        .set({ status: 'deleting', updatedAt: new Date() })
-        .where(eq(clients.id, clientId));
+    async markClientDeleting({ clientId }: { clientId: number }, step: StepContext): Promise<void> {
+      await write(step, (tx) =>
+        tx.update(clients).set({ status: 'deleting', updatedAt: new Date() }).where(eq(clients.id, clientId)),
+      );
     },
 
     async recordBackup(
@@ -110,8 +125,8 @@ export function createClientRecords(options: ReservationParts) {
     },
 
     /** Last act of a delete: addresses and subdomain are free again, secrets are erased, the row remains for its log. */
-    async forgetClient({ clientId }: { clientId: number }, _step: StepContext): Promise<void> {
-      await db.transaction(async (tx) => {
+    async forgetClient({ clientId }: { clientId: number }, step: StepContext): Promise<void> {
+      await write(step, async (tx) => {
         await tx
           .update(clients)
           .set({
@@ -124,9 +139,19 @@ export function createClientRecords(options: ReservationParts) {
           })
           .where(eq(clients.id, clientId));
         await secrets.eraseAllOf(tx, `clients/${clientId}`);
+        await settleUndos(tx, subjectId('client', clientId));
       });
     },
   };
+}
+
+/** A delete has removed what earlier operations left, or names it among its own leftovers. */
+async function settleUndos(tx: Tx, subject: string): Promise<void> {
+  const ofSubject = tx.select({ id: operations.id }).from(operations).where(eq(operations.subject, subject));
+  await tx
+    .update(operationUndos)
+    .set({ state: 'undone', finishedAt: new Date() })
+    .where(and(inArray(operationUndos.operationId, ofSubject), inArray(operationUndos.state, OPEN_UNDOS)));
 }
 
 async function release(
@@ -142,7 +167,7 @@ async function release(
     .where(
       and(
         eq(operationUndos.operationId, operation),
-        inArray(operationUndos.state, ['registered', 'failed']),
+        inArray(operationUndos.state, OPEN_UNDOS),
         ne(operationUndos.step, step),
       ),
     )
@@ -155,6 +180,8 @@ async function release(
       and(
         eq(clients.id, clientId),
         sql`(${clients.operationId} = ${operation} or ${clients.operationId} is null)`,
+        // one that was deleted since stays so
+        inArray(clients.status, ['creating', 'failed']),
       ),
     );
   if (leftover !== undefined) return;

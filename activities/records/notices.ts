@@ -1,5 +1,7 @@
+import { eq } from 'drizzle-orm';
 import type { Queries } from '../../db/database.js';
-import { notices } from '../../db/schema/index.js';
+import { notices, operations } from '../../db/schema/index.js';
+import { NIGHTLY_ACTOR } from '../../workflows/contract/cleanup.js';
 import type { Hold, StepError } from '../../workflows/contract/operation.js';
 
 interface Noticed {
@@ -30,9 +32,25 @@ export async function noticeEnd(
   operation: Noticed,
   { state, error }: { state: NoticedEnd; error: StepError | null },
 ): Promise<void> {
+  if (state === 'rollback_incomplete' && (await isOfNight(db, operation))) return;
   const lines = error === null ? [] : linesOf(error);
   const remedy = 'What it left is listed with it; POST /operations/{id}/cleanup removes it.';
   await queue(db, operation, { cause: state, says: state.replaceAll('_', ' '), lines: [...lines, remedy] });
+}
+
+/** What it cleans up was told when it was left; it would be told again every night. */
+async function isOfNight(db: Queries, { id, kind }: Noticed): Promise<boolean> {
+  if (kind !== 'cleanup') return false;
+  const [row] = await db.select({ actor: operations.actor }).from(operations).where(eq(operations.id, id));
+  return row?.actor === NIGHTLY_ACTOR;
+}
+
+/** Somebody may stand between Slipway and the server: told also where nobody was asked, and once. */
+export async function noticeHostKey(db: Queries, operation: Noticed, error: StepError): Promise<void> {
+  const [told] = await db.select().from(notices).where(eq(notices.operationId, operation.id)).limit(1);
+  if (told !== undefined) return;
+  const says = 'met another host key than the one that it knows';
+  await queue(db, operation, { cause: 'host-key', says, lines: linesOf(error) });
 }
 
 /** Its workflow code fails again and again: a bug, which a fixed deployment heals. */

@@ -1,8 +1,9 @@
-import { and, eq, inArray, isNull, ne, lt, notInArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, ne, lt, notInArray, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
+import type { OperationRow } from '../../db/queries/operation-reads.js';
 import { operationSteps, operations, operationUndos } from '../../db/schema/index.js';
 import { CLEANING_KINDS } from '../../workflows/contract/cleanup.js';
-import { failure } from '../../workflows/contract/failures.js';
+import { cleanText, failure } from '../../workflows/contract/failures.js';
 import { END_STATES, isEnd, type OperationLimits } from '../../workflows/contract/operation.js';
 import type {
   ClaimInput,
@@ -13,7 +14,8 @@ import type {
   OperationRecords,
 } from '../../workflows/contract/records.js';
 import { forgetAdmissions, giveBack, takeAdmission } from './admissions.js';
-import { noticeEnd, noticeHold } from './notices.js';
+import { noticeEnd, noticeHold, noticeHostKey } from './notices.js';
+import { OPEN_UNDOS } from './open-undos.js';
 import { appendLines, type LockedOperation } from './operation-log.js';
 
 /** Checks changed input of one kind of operation and stores what belongs into records; answers the new parameters. */
@@ -39,8 +41,13 @@ export function createOperationRecords({
   return {
     claimOperation: (input) => db.transaction((tx) => claim(tx, input, limits)).catch(refuseUnstorable),
     async recordOperation(record) {
-      await db.transaction((tx) => writeRecord(tx, record));
-      if (record.state === 'holding' || record.state === 'rollback_incomplete') onNotice?.();
+      await db.transaction((tx) => writeRecord(tx, writable(record)));
+      if (
+        record.state === 'holding' ||
+        record.error?.kind === 'HostKeyMismatch' ||
+        record.state === 'rollback_incomplete'
+      )
+        onNotice?.();
     },
     async checkEdit({ kind, params, input }: EditInput) {
       const check = edits[kind];
@@ -79,12 +86,15 @@ async function claim(tx: Tx, input: ClaimInput, limits: OperationLimits): Promis
   if (isEnd(row.state) && row.runId === runId && row.error?.kind === 'Conflict')
     return { refused: row.error.message };
   if (isEnd(row.state)) throw failure('OperationClosed', `operation ${request.id} is ${row.state}`);
-  const open = CLEANING_KINDS.includes(kind) ? undefined : await openUndos(tx, subject, request.id);
+  const cleans = CLEANING_KINDS.includes(kind);
+  if (cleans) await requireEnds(tx, row);
+  const open = cleans ? undefined : await openUndos(tx, subject, request.id);
   if (open !== undefined) return refuse(tx, row, runId, open);
   await tx
     .update(operations)
     .set({ runId, state: 'running', confirmedAt: new Date() })
-    .where(eq(operations.id, request.id));
+    // a late attempt takes nothing back that has been recorded since
+    .where(and(eq(operations.id, request.id), eq(operations.lastRecord, 0)));
   await appendLines(tx, row, [
     { key: 'claimed', type: 'started', step: null, message: title, level: 'info' },
   ]);
@@ -100,6 +110,30 @@ function refuseUnstorable(thrown: unknown): never {
   throw failure('InvalidInput', 'it was started with something that cannot be kept, such as a NUL character');
 }
 
+/**
+ * The workflow id is ours, so whatever else ran has ended; until the sweep has found out how, nobody knows whether its
+ * open undos are to be run: it may have succeeded.
+ */
+async function requireEnds(tx: Tx, { id, subject }: Pick<OperationRow, 'id' | 'subject'>): Promise<void> {
+  const [unended] = await tx
+    .select({ id: operations.id })
+    .from(operations)
+    .where(
+      and(
+        eq(operations.subject, subject),
+        ne(operations.id, id),
+        isNotNull(operations.runId),
+        isNull(operations.endedAt),
+      ),
+    )
+    .limit(1);
+  if (unended !== undefined)
+    throw failure(
+      'Unavailable',
+      `how operation ${unended.id} ended is not recorded yet; the sweep does that`,
+    );
+}
+
 /** The workflow id is ours, so no other operation of the subject runs: what is open stays open without us. */
 async function openUndos(tx: Tx, subject: string, operation: string): Promise<string | undefined> {
   const [open] = await tx
@@ -110,7 +144,7 @@ async function openUndos(tx: Tx, subject: string, operation: string): Promise<st
       and(
         eq(operations.subject, subject),
         ne(operations.id, operation),
-        inArray(operationUndos.state, ['registered', 'failed']),
+        inArray(operationUndos.state, OPEN_UNDOS),
       ),
     )
     .limit(1);
@@ -134,6 +168,12 @@ function numbersOf(params: unknown): { clientId?: number; serverId?: number } {
     ...(typeof clientId === 'number' ? { clientId } : {}),
     ...(typeof serverId === 'number' ? { serverId } : {}),
   };
+}
+
+/** Signals and results may hold what is no text for Postgres: one such text would keep every later record away. */
+function writable(record: OperationRecord): OperationRecord {
+  const clean = (_key: string, value: unknown) => (typeof value === 'string' ? cleanText(value) : value);
+  return JSON.parse(JSON.stringify(record), clean) as OperationRecord;
 }
 
 /** The workflow's own changes. Nothing is written after the end. */
@@ -172,6 +212,7 @@ async function writeRecord(tx: Tx, record: OperationRecord): Promise<void> {
   const { state, hold, error } = record;
   if (state === 'holding' && hold !== null) await noticeHold(tx, row, hold);
   if (state === 'rollback_incomplete') await noticeEnd(tx, row, { state, error });
+  else if (ended && error?.kind === 'HostKeyMismatch') await noticeHostKey(tx, row, error);
   if (ended) await forgetAdmissions(tx, record.operation);
   else if (record.giveBack !== undefined) await giveBack(tx, record.operation, record.giveBack);
   for (const { key, state, summary } of record.steps) {

@@ -1,8 +1,9 @@
-import { and, eq, notInArray } from 'drizzle-orm';
+import { and, eq, inArray, notInArray } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
 import type { OperationRow } from '../../db/queries/operation-reads.js';
 import { operations, operationSteps, operationUndos } from '../../db/schema/index.js';
 import {
+  END_STATES,
   type EndState,
   isEnd,
   type Leftover,
@@ -10,6 +11,7 @@ import {
   type StepState,
 } from '../../workflows/contract/operation.js';
 import type { OperationRecords } from '../../workflows/contract/records.js';
+import { forgetAdmissions } from './admissions.js';
 import type { Outcome } from './history-outcome.js';
 import { findOpenUndos, leftoversOf } from './open-undos.js';
 import { noticeEnd } from './notices.js';
@@ -39,7 +41,13 @@ export async function recordEnd({ db, records }: Ports, row: OperationRow, outco
     await healUndos(tx, row.id, { outcome, leftovers: record.leftovers });
   });
   await records.recordOperation(record);
-  await db.update(operations).set({ endedAt: at }).where(eq(operations.id, row.id));
+  const ended = await db
+    .update(operations)
+    .set({ endedAt: at })
+    .where(and(eq(operations.id, row.id), inArray(operations.state, [...END_STATES])))
+    .returning({ id: operations.id });
+  // its number was not the newest: the row has seen records that this history does not have
+  if (ended.length === 0) await writeEnd(db, row, { at, outcome, state: record.state, error: record.error });
 }
 
 /** Ends the row of an operation that Temporal does not have any more: nothing was undone. */
@@ -86,6 +94,7 @@ async function writeEnd(db: Db, row: OperationRow, { state, error, at, outcome }
       .update(operations)
       .set({ state: end, error, leftovers, endedAt: at, hold: null, waitingFor: null })
       .where(eq(operations.id, row.id));
+    await forgetAdmissions(tx, row.id);
     if (end === 'terminated' || end === 'rollback_incomplete')
       await noticeEnd(tx, row, { state: end, error });
     const cause = error === null ? '' : `: ${error.message}`;

@@ -12,10 +12,11 @@ const KEYS_KEPT_MS = 3 * 86_400_000;
 /** What is tidied up once a day. */
 export function createNightlyActivities(db: Db) {
   return {
-    /** Subjects with open undos of ended operations: each is cleaned up once more. */
+    /** Subjects with open undos of ended operations, those first that have waited longest: each is cleaned up once more. */
     async listRestricted({ limit }: { limit: number }): Promise<CleanupParams[]> {
-      const rows = await db
+      const oldest = db
         .selectDistinctOn([operations.subject], {
+          id: operations.id,
           subject: operations.subject,
           clientId: operations.clientId,
           serverId: operations.serverId,
@@ -23,8 +24,9 @@ export function createNightlyActivities(db: Db) {
         .from(operations)
         .innerJoin(operationUndos, eq(operationUndos.operationId, operations.id))
         .where(and(isNotNull(operations.endedAt), inArray(operationUndos.state, OPEN_UNDOS)))
-        .orderBy(asc(operations.subject))
-        .limit(limit);
+        .orderBy(asc(operations.subject), asc(operations.id))
+        .as('oldest');
+      const rows = await db.select().from(oldest).orderBy(asc(oldest.id)).limit(limit);
       return rows.map(({ subject, clientId, serverId }) => ({
         subject,
         ...(clientId === null ? {} : { clientId }),

@@ -4,9 +4,11 @@ import { and, asc, eq, gt, isNull, isNotNull, lt, ne, or, type SQL } from 'drizz
 import type { Db } from '../../db/database.js';
 import type { OperationRow } from '../../db/queries/operation-reads.js';
 import { operations } from '../../db/schema/index.js';
+import type { OperationState } from '../../workflows/contract/operation.js';
 import type { OperationRecords } from '../../workflows/contract/records.js';
-import { historyPages } from './history.js';
-import { createOutcome } from './history-outcome.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
+import { type Description, historyPages } from './history.js';
+import { createOutcome, type Outcome } from './history-outcome.js';
 import { noticeStuck } from './notices.js';
 import { archiveOperation } from './operation-archive.js';
 import { findRun, isOpen } from './operation-run.js';
@@ -35,6 +37,8 @@ const UNCONFIRMED_MS = 2 * 60_000;
 const AT_ONCE = 8;
 /** Rows of one query: some hundred kilobytes. */
 const BATCH = 200;
+/** States of an open operation that its workflow has recorded and shows in `OpState`. */
+const SHOWN: (OperationState | undefined)[] = ['running', 'holding', 'rolling_back'];
 /** Workflow task attempts from which a bug, and not a slow worker, is likely. */
 const STUCK_ATTEMPTS = 3;
 
@@ -71,27 +75,50 @@ export function createSweepActivities(options: SweepOptions) {
   };
 }
 
-async function checkOpen({ db, client, records }: SweepOptions, row: OperationRow): Promise<boolean> {
+async function checkOpen(options: SweepOptions, row: OperationRow): Promise<boolean> {
+  const { db, client, records } = options;
   const run = await findRun(client, row);
   if (run === null) {
     await recordAbsence(db, row);
     return true;
   }
   if (isOpen(run)) {
-    const stuck = (run.raw.pendingWorkflowTask?.attempt ?? 0) >= STUCK_ATTEMPTS;
-    if (stuck === row.stuck) return false;
-    if (stuck) await noticeStuck(db, row);
-    await db
-      .update(operations)
-      .set({ stuck })
-      .where(and(eq(operations.id, row.id), ne(operations.stuck, stuck)));
-    return true;
+    const caughtUp = await catchUp(options, row, run);
+    return (await markStuck(db, row, run)) || caughtUp;
   }
-  const { add, outcome } = createOutcome();
-  const { workflowId, runId } = run;
-  for await (const events of historyPages(client, { workflowId, runId })) add(events);
-  await recordEnd({ db, records }, row, outcome);
+  await recordEnd({ db, records }, row, await outcomeOf(client, run));
   return true;
+}
+
+/** A hold whose record was lost would be nobody's: it goes on only when a person decides. */
+async function catchUp(
+  { client, records }: SweepOptions,
+  row: OperationRow,
+  run: Description,
+): Promise<boolean> {
+  const shown = run.typedSearchAttributes.get(SEARCH_ATTRIBUTES.OpState) as OperationState | undefined;
+  if (shown === row.state || !SHOWN.includes(shown) || !SHOWN.includes(row.state)) return false;
+  const { record } = await outcomeOf(client, run);
+  if (record === null) return false;
+  await records.recordOperation(record);
+  return true;
+}
+
+async function markStuck(db: Db, row: OperationRow, { raw }: Description): Promise<boolean> {
+  const stuck = (raw.pendingWorkflowTask?.attempt ?? 0) >= STUCK_ATTEMPTS;
+  if (stuck === row.stuck) return false;
+  if (stuck) await noticeStuck(db, row);
+  await db
+    .update(operations)
+    .set({ stuck })
+    .where(and(eq(operations.id, row.id), ne(operations.stuck, stuck)));
+  return true;
+}
+
+async function outcomeOf(client: Client, { workflowId, runId }: Description): Promise<Outcome> {
+  const { add, outcome } = createOutcome();
+  for await (const events of historyPages(client, { workflowId, runId })) add(events);
+  return outcome;
 }
 
 /** Every row of the unarchived that fits, oldest first, a few at once; one that fails does not keep the others. */

@@ -58,3 +58,10 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 
 /** A DROP waits for sessions that were just ended; whatever takes longer is tried again. */
 export const LOCK_TIMEOUT_S = 20;
+
+/**
+ * The server ends a session that says nothing for so long: a worker that stood still for longer, and wakes up when
+ * another attempt has taken over, has no session left to write by. Below the heartbeat's timeout, above a blocked event
+ * loop of 5 s.
+ */
+export const IDLE_SESSION_S = 6;

@@ -32,6 +32,7 @@ const NUMBERS: Record<number, FailureKind> = {
   1213: 'Unavailable', // deadlock
   1317: 'Unavailable', // query interrupted
   1927: 'Unavailable', // connection killed
+  4031: 'Unavailable', // ended after it was idle for too long
 };
 
 /** Codes of the driver and of Node's sockets: the server was not reached, or was lost. */

@@ -5,6 +5,7 @@ import { mark } from '../../workflows/contract/ids.js';
 import {
   type CloudSettings,
   CONNECT_TIMEOUT_MS,
+  IDLE_SESSION_S,
   LOCK_TIMEOUT_S,
   type NewDatabase,
   type OwnedDatabase,
@@ -42,9 +43,10 @@ export const mariadb: SqlEngineDriver = {
     connection.on('error', () => undefined);
     try {
       // the driver escapes with backslashes, which a server's own sql_mode could have switched off
-      await connection.query("SET SESSION sql_mode = 'STRICT_TRANS_TABLES', lock_wait_timeout = ?", [
-        LOCK_TIMEOUT_S,
-      ]);
+      await connection.query(
+        "SET SESSION sql_mode = 'STRICT_TRANS_TABLES', lock_wait_timeout = ?, wait_timeout = ?",
+        [LOCK_TIMEOUT_S, IDLE_SESSION_S],
+      );
       return await act(sessionOn(connection));
     } finally {
       signal.removeEventListener('abort', cut);

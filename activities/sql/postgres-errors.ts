@@ -20,6 +20,7 @@ const STATES: Record<string, FailureKind> = {
   '57P01': 'Unavailable', // admin shutdown
   '57P02': 'Unavailable', // crash shutdown
   '57P03': 'Unavailable', // starting up
+  '57P05': 'Unavailable', // ended after it was idle for too long
   '23505': 'Unavailable', // two attempts met in a system catalogue; the next one finds what was made
   XX000: 'Unavailable', // "tuple concurrently updated", the other way of meeting there
 };

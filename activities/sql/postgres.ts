@@ -5,6 +5,7 @@ import { mark } from '../../workflows/contract/ids.js';
 import {
   type CloudSettings,
   CONNECT_TIMEOUT_MS,
+  IDLE_SESSION_S,
   LOCK_TIMEOUT_S,
   type NewDatabase,
   type OwnedDatabase,
@@ -52,6 +53,8 @@ async function withDatabase<Result>(
     fetch_types: false,
     prepare: false,
     onnotice: () => undefined,
+    // the driver would make another connection, and go on by it
+    onclose: () => void sql.end({ timeout: 0 }),
     connection: {
       application_name: 'slipway',
       lock_timeout: LOCK_TIMEOUT_S * 1000,
@@ -61,6 +64,8 @@ async function withDatabase<Result>(
   const cut = () => void sql.end({ timeout: 0 });
   signal.addEventListener('abort', cut, { once: true });
   try {
+    // Postgres 13 has none
+    await sql`SELECT set_config(name, ${`${IDLE_SESSION_S}s`}, false) FROM pg_settings WHERE name = 'idle_session_timeout'`;
     return await act(sql);
   } finally {
     signal.removeEventListener('abort', cut);

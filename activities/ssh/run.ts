@@ -31,7 +31,7 @@ export function createRunner({ exec, settings }: { exec: Exec; settings: SshSett
       : sh`set -eu
 ${script}`;
     const stdout = collect(maxOutputBytes);
-    const stderr = collect(maxOutputBytes);
+    const stderr = collectEnds(maxOutputBytes);
     const exitCode = await exec({
       target,
       kind: 'command',
@@ -97,5 +97,23 @@ function collect(limitBytes: number) {
     },
     text: () => Buffer.concat(parts).toString('utf8'),
     cut: () => cut,
+  };
+}
+
+/** Its two ends: the fence speaks first, and the cause of a failure stands last. */
+function collectEnds(limitBytes: number) {
+  const half = Math.floor(limitBytes / 2);
+  const head = collect(half);
+  let tail: Buffer = Buffer.alloc(0);
+  let size = 0;
+  return {
+    add(bytes: Buffer): void {
+      const rest = bytes.subarray(Math.max(0, half - size));
+      size += bytes.length;
+      head.add(bytes);
+      if (rest.length > 0) tail = Buffer.concat([tail, rest]).subarray(-half);
+    },
+    text: () => head.text() + tail.toString('utf8'),
+    cut: () => size > 2 * half,
   };
 }

@@ -23,7 +23,7 @@ export interface RunOptions {
   input?: string | Uint8Array;
   /** default: the signal of `fence` */
   signal?: AbortSignal;
-  /** stops reading beyond this many bytes per stream; default 1 MiB */
+  /** keeps no more bytes per stream, of errors the first and the last half; default 1 MiB */
   maxOutputBytes?: number;
   /** when given, the script runs only if no later attempt of the subject has been on this host */
   fence?: StepContext;

@@ -7,7 +7,7 @@ import type { DecisionPayload } from '../../workflows/contract/signals.js';
 import { Problem } from '../problem.js';
 import type { Temporal } from '../temporal.js';
 import type { Changes } from './changes.js';
-import { describeRun, type Run } from './holder.js';
+import { describeRun, isOf, type Run } from './holder.js';
 import { type Caller } from './record-start.js';
 
 /** The decision is normally recorded within some 50 ms; after 2 s the caller is told that it is on its way. */
@@ -55,11 +55,7 @@ export async function openRun(
   if (row === undefined) throw new Problem('not_found', { detail: `There is no operation ${id}` });
   if (isEnd(row.state)) throw ended(row);
   const run = await describeRun(temporal, row.subject);
-  const its =
-    run !== null &&
-    run.running &&
-    (run.operation === row.id || (run.operation === undefined && run.runId === row.runId));
-  if (!its) throw ended(row);
+  if (run === null || !run.running || !isOf(run, row)) throw ended(row);
   return { row, run };
 }
 
@@ -72,6 +68,12 @@ async function signal(
   if (!row.hold)
     throw new Problem('not_holding', {
       detail: `The operation is ${row.state}, it does not wait for a decision`,
+    });
+  // what the hold does not take must not even get into history: it could be a secret
+  const refused = Object.keys(input ?? {}).filter((field) => !(row.hold?.editable ?? []).includes(field));
+  if (refused.length > 0)
+    throw new Problem('decision_ignored', {
+      detail: `The decision was ignored: not changeable here: ${refused.join(', ')}`,
     });
   const id = ulid();
   const payload: DecisionPayload = {
@@ -96,6 +98,9 @@ async function cancel(
   row: OperationRow,
   run: Run,
 ): Promise<DecisionAnswer> {
+  // the server takes only the first request to cancel a run: no other verdict will come
+  if (row.decisions.some((decision) => isCancel(decision) && decision.ignored === 'past_commit'))
+    throw new Problem('past_commit');
   const before = row.decisions.filter(isCancel).length;
   const handle = temporal.client.workflow.getHandle(run.workflowId, run.runId);
   await temporal.within(SIGNAL_MS, () => handle.cancel());

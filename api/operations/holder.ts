@@ -1,17 +1,24 @@
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { type WorkflowExecutionDescription, WorkflowNotFoundError } from '@temporalio/client';
 import type { Db } from '../../db/database.js';
-import { findNewestOperationOf, findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
+import { findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
 import { findOpenOperation } from '../../db/queries/operation-starts.js';
 import { isEnd } from '../../workflows/contract/operation.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import type { Temporal } from '../temporal.js';
 
 /** A local describe takes a few milliseconds; this is for a busy server. */
 const DESCRIBE_MS = 800;
+/** A state that is not one of these may still go on, also one that is newer than this code. */
+const CLOSED: readonly string[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'];
+
+type Description = Pick<WorkflowExecutionDescription, 'memo' | 'typedSearchAttributes'>;
 
 export interface Run {
   workflowId: string;
   runId: string;
-  /** operation id from the memo; undefined for a workflow that was started by hand */
+  /** of the chain that continue-as-new makes: the one that an operation's row names */
+  firstRunId: string;
+  /** undefined for a workflow that was started by hand, until it has told */
   operation: string | undefined;
   kind: string;
   running: boolean;
@@ -27,18 +34,35 @@ export async function describeRun(
     const description = await temporal.within(deadlineMs, () =>
       temporal.client.workflow.getHandle(workflowId).describe(),
     );
-    const memo = description.memo?.['operation'];
+    const { runId, type: kind, raw } = description;
     return {
       workflowId,
-      runId: description.runId,
-      operation: typeof memo === 'string' ? memo : undefined,
-      kind: description.type,
-      running: description.status.name === 'RUNNING',
+      runId,
+      firstRunId: raw.workflowExecutionInfo?.firstRunId || runId,
+      operation: operationOf(description),
+      kind,
+      running: isOpen(description),
     };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw error;
   }
+}
+
+/** A run with a name of an operation is that one's; without, the row may know the run. */
+export function isOf(run: Run, { id, runId }: Pick<OperationRow, 'id' | 'runId'>): boolean {
+  return run.operation === undefined ? run.firstRunId === runId : run.operation === id;
+}
+
+/** The memo is of our own starts, the attribute also of those by hand. */
+export function operationOf({ memo, typedSearchAttributes }: Description): string | undefined {
+  const said = memo?.['operation'];
+  return typeof said === 'string' ? said : typedSearchAttributes.get(SEARCH_ATTRIBUTES.OpId);
+}
+
+/** Whether a current run, which is never one that has continued as new, has not ended. */
+export function isOpen({ status }: { status: { name: string } }): boolean {
+  return !CLOSED.includes(status.name);
 }
 
 export type Holder =
@@ -52,11 +76,8 @@ export async function findHolder(
 ): Promise<Holder> {
   const run = await describeRun(temporal, subject);
   if (run === null || !run.running) return { free: true };
-  const row =
-    run.operation === undefined
-      ? await findNewestOperationOf(db, subject)
-      : await findOperation(db, run.operation);
-  if (row !== undefined && (row.runId === null || row.runId === run.runId) && isEnd(row.state))
+  const row = run.operation === undefined ? undefined : await findOperation(db, run.operation);
+  if (row !== undefined && (row.runId === null || row.runId === run.firstRunId) && isEnd(row.state))
     return { free: true };
   return { free: false, row, run };
 }
@@ -71,7 +92,8 @@ export async function findLost(deps: { db: Db; temporal: Temporal }, subject: st
   const row = await findOperation(deps.db, open.id);
   if (row === undefined || isEnd(row.state)) return undefined;
   const { id: operation, kind, runId } = row;
-  const run: Run = { workflowId: subject, runId: runId ?? '', operation, kind, running: false };
+  const lost = runId ?? '';
+  const run: Run = { workflowId: subject, runId: lost, firstRunId: lost, operation, kind, running: false };
   return { free: false as const, row, run };
 }
 

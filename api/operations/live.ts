@@ -1,6 +1,7 @@
 import type { OperationView, StepView } from '../../workflows/contract/operation.js';
 import { VIEW_QUERY } from '../../workflows/contract/signals.js';
 import type { Temporal } from '../temporal.js';
+import { isOpen, operationOf } from './holder.js';
 import type { OperationAnswer } from './view.js';
 
 /** `spec/operations.md`: the enriched view answers within 1 s; this leaves room for the database. */
@@ -23,8 +24,7 @@ export async function enrich(temporal: Temporal, recorded: OperationAnswer): Pro
   try {
     const handle = temporal.client.workflow.getHandle(recorded.subject);
     const description = await temporal.within(left(), () => handle.describe());
-    if (description.status.name !== 'RUNNING' || description.memo?.['operation'] !== recorded.id)
-      return recorded;
+    if (!isOpen(description) || operationOf(description) !== recorded.id) return recorded;
     const exact = temporal.client.workflow.getHandle(recorded.subject, description.runId);
     const view = await temporal
       .within(left(), () => exact.query<OperationView>(VIEW_QUERY))

@@ -92,6 +92,8 @@ async function launchOnceFree(
     const launched = await launchOrRepeat(deps, row);
     if (launched !== 'taken') return { launched };
     const holder = await findHolder(deps, row.subject);
+    // started under our id after all, by a repetition elsewhere
+    if (!holder.free && holder.run.operation === row.id) return { launched: 'started' };
     if (!holder.free) return { launched, holder };
     if (Date.now() > giveUpAt) return { launched };
     await sleep(FREEING_POLL_MS);

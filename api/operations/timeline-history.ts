@@ -9,6 +9,7 @@ import {
 import { grpcCode } from '../errors.js';
 import { invalidInput } from '../router.js';
 import type { Temporal } from '../temporal.js';
+import { isOpen } from './holder.js';
 import type { Place } from './timeline.js';
 
 /** A page of history is read within milliseconds; this is for a busy server. */
@@ -68,8 +69,9 @@ async function openLength(
 ): Promise<number | null | undefined> {
   try {
     const handle = temporal.client.workflow.getHandle(subject, runId);
-    const { status, historyLength } = await temporal.within(READ_MS, () => handle.describe());
-    return status.name === 'RUNNING' || status.name === 'PAUSED' ? historyLength : null;
+    const description = await temporal.within(READ_MS, () => handle.describe());
+    const goesOn = isOpen(description) && description.status.name !== 'CONTINUED_AS_NEW';
+    return goesOn ? description.historyLength : null;
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;

@@ -7,7 +7,7 @@ import { BEFORE_HISTORY, TIMELINE_TYPES, type TimelineItem } from '../../workflo
 import { isTemporalAway } from '../errors.js';
 import { invalidInput } from '../router.js';
 import type { Temporal } from '../temporal.js';
-import { describeRun } from './holder.js';
+import { describeRun, isOf } from './holder.js';
 import { readHistory } from './timeline-history.js';
 
 export interface TimelinePage {
@@ -18,25 +18,28 @@ export interface TimelinePage {
   source: 'history' | 'archive' | 'projection';
 }
 
+/** What the database's integers take. */
+const Count = z.number().int().min(0).max(2_147_483_647);
 const State = z.object({
-  run: z.number().int(),
+  run: Count,
   title: z.string(),
   calls: z.record(z.string(), z.object({ step: z.string(), title: z.string(), undo: z.boolean() })),
   holding: z.string().nullable(),
   end: z.string().nullable(),
 });
 const Place = z.object({
-  run: z.number().int(),
+  run: Count,
   /** items up to this event have been answered */
-  after: z.number().int(),
-  runId: z.string(),
+  after: Count,
+  /** empty for a place in the archive */
+  runId: z.union([z.literal(''), z.uuid()]),
   /** of the server, for the page of history that comes next or was answered in part; null: its first */
   token: z.string().nullable(),
   /** the newest event of the run that was looked at */
-  seen: z.number().int(),
+  seen: Count,
   state: State,
 });
-const Line = z.object({ line: z.number().int() });
+const Line = z.object({ line: Count });
 const Cursor = z.union([Place, Line]);
 
 /** Where reading goes on. In the archive only run and event count. */
@@ -89,7 +92,7 @@ async function firstPlace(temporal: Temporal, row: OperationRow): Promise<Place 
   let { runId } = row;
   if (runId === null) {
     const run = await describeRun(temporal, row.subject);
-    if (run?.operation === row.id) runId = run.runId;
+    if (run !== null && isOf(run, row)) runId = run.firstRunId;
   }
   return runId === null
     ? undefined

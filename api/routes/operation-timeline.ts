@@ -2,14 +2,14 @@ import { z } from '@hono/zod-openapi';
 import { findOperation } from '../../db/queries/operation-reads.js';
 import { TIMELINE_TYPES } from '../../workflows/contract/timeline.js';
 import type { RouteDeps } from '../deps.js';
-import { line, optional, wholeNumber } from '../fields.js';
+import { optional, pattern, wholeNumber } from '../fields.js';
 import { readTimeline } from '../operations/timeline.js';
 import { Problem } from '../problem.js';
 import { json, type Router } from '../router.js';
 import { OperationParams } from '../schemas/operations.js';
 
 const PAGE = { default: 100, max: 500 };
-/** A cursor names the calls that are open at its place: a few hundred characters each. */
+/** A cursor names the calls that are open at its place, a few hundred characters each; Node takes 16 KB of headers. */
 const CURSOR_MAX = 8_000;
 
 const TimelineQuery = z.object({
@@ -17,7 +17,7 @@ const TimelineQuery = z.object({
     description: `Items, at most; ${PAGE.default} by default`,
     example: 100,
   }),
-  cursor: optional(line({ max: CURSOR_MAX })).openapi({
+  cursor: optional(pattern(/^[A-Za-z0-9_-]*$/, CURSOR_MAX, 'must be the cursor of a page before')).openapi({
     description: 'From the page before; it stays good when the operation ends',
     example: 'eyJydW4iOjF9',
   }),

@@ -302,11 +302,13 @@ CREATE INDEX "audit_log_actor" ON "audit_log" USING btree ("actor","id");--> sta
 CREATE INDEX "audit_log_operation" ON "audit_log" USING btree ("operation_id","id");--> statement-breakpoint
 CREATE INDEX "audit_log_time" ON "audit_log" USING btree ("time");--> statement-breakpoint
 CREATE INDEX "secrets_owner" ON "secrets" USING btree ("owner","name");--> statement-breakpoint
+CREATE INDEX "admissions_operation" ON "admissions" USING btree ("operation_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "clients_subdomain" ON "clients" USING btree ("subdomain") WHERE "clients"."status" not in ('failed', 'deleted');--> statement-breakpoint
 CREATE UNIQUE INDEX "clients_port" ON "clients" USING btree ("server_id","port") WHERE "clients"."port" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "clients_subnet" ON "clients" USING btree ("server_id","subnet_index") WHERE "clients"."subnet_index" is not null;--> statement-breakpoint
 CREATE INDEX "clients_server" ON "clients" USING btree ("server_id","id");--> statement-breakpoint
 CREATE INDEX "clients_status" ON "clients" USING btree ("status","id");--> statement-breakpoint
+CREATE INDEX "idempotency_keys_operation" ON "idempotency_keys" USING btree ("operation_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "operation_events_key" ON "operation_events" USING btree ("operation_id","key");--> statement-breakpoint
 CREATE INDEX "operations_subject" ON "operations" USING btree ("subject","id");--> statement-breakpoint
 CREATE INDEX "operations_state" ON "operations" USING btree ("state","id");--> statement-breakpoint
@@ -314,4 +316,4 @@ CREATE INDEX "operations_server" ON "operations" USING btree ("server_id","id");
 CREATE INDEX "operations_parent" ON "operations" USING btree ("parent_id","id");--> statement-breakpoint
 CREATE INDEX "operations_unarchived" ON "operations" USING btree ("id") WHERE "operations"."archived_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "servers_host" ON "servers" USING btree (lower("host"),"ssh_port");--> statement-breakpoint
-CREATE INDEX "notices_next_try" ON "notices" USING btree ("next_try_at");
+CREATE INDEX "notices_next_try" ON "notices" USING btree ("next_try_at") WHERE "notices"."mail" in ('open', 'sending') or "notices"."webhook" = 'open';

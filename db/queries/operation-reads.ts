@@ -11,17 +11,6 @@ export async function findOperation(db: Queries, id: string): Promise<OperationR
   return row;
 }
 
-/** Newest first; ids are ULIDs, so they are also ordered by time. */
-export async function findNewestOperationOf(db: Queries, subject: string): Promise<OperationRow | undefined> {
-  const [row] = await db
-    .select()
-    .from(operations)
-    .where(eq(operations.subject, subject))
-    .orderBy(desc(operations.id))
-    .limit(1);
-  return row;
-}
-
 export async function listSteps(db: Queries, operationId: string): Promise<OperationStepRow[]> {
   return db
     .select()
@@ -60,6 +49,7 @@ export interface OperationFilter {
   limit: number;
 }
 
+/** Newest first; ids are ULIDs, so they are also ordered by time. */
 export async function listOperations(db: Queries, filter: OperationFilter): Promise<OperationRow[]> {
   const { subject, kind, states, server, client, parent, before, limit } = filter;
   return db

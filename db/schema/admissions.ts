@@ -1,4 +1,4 @@
-import { bigserial, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { bigserial, index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { moment } from './columns.js';
 import { operations } from './operations.js';
 
@@ -26,5 +26,8 @@ export const admissions = pgTable(
     /** when somebody who waits last asked whether its operation lives */
     checkedAt: moment('checked_at'),
   },
-  (t) => [primaryKey({ columns: [t.serverId, t.operationId] })],
+  (t) => [
+    primaryKey({ columns: [t.serverId, t.operationId] }),
+    index('admissions_operation').on(t.operationId),
+  ],
 );

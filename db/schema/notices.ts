@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { index, integer, pgTable, text } from 'drizzle-orm/pg-core';
 import { moment } from './columns.js';
 import { operations } from './operations.js';
@@ -23,5 +24,10 @@ export const notices = pgTable(
     error: text('error'),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
-  (t) => [index('notices_next_try').on(t.nextTryAt)],
+  (t) => [
+    // what is settled stays for months
+    index('notices_next_try')
+      .on(t.nextTryAt)
+      .where(sql`${t.mail} in ('open', 'sending') or ${t.webhook} = 'open'`),
+  ],
 );

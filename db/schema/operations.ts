@@ -172,5 +172,8 @@ export const idempotencyKeys = pgTable(
     subjectId: text('subject_id').notNull(),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
-  (t) => [primaryKey({ columns: [t.actor, t.route, t.key] })],
+  (t) => [
+    primaryKey({ columns: [t.actor, t.route, t.key] }),
+    index('idempotency_keys_operation').on(t.operationId),
+  ],
 );

@@ -130,6 +130,24 @@ describe('a client on a real host, when something is in the way', { concurrency:
     assert.deepEqual(await left(client), []);
   });
 
+  test('the container runs again once Docker is back from a crash', async () => {
+    const client = newClient();
+    await createContainers(client);
+    await lab.host.exec('lab-service kill docker; lab-service start docker');
+    await lab.host.waitUntilReady();
+    await pollUntil({
+      what: 'the container runs',
+      deadlineMs: 30_000,
+      probe: async () => {
+        const [found] = (await census(lab.host)).containers.filter(
+          ({ name }) => name === client.thing.names.name,
+        );
+        return found?.state === 'running' || undefined;
+      },
+    });
+    await undoWhole(lab, client);
+  });
+
   test('everything is undone while the disk is full', async () => {
     const client = newClient();
     await createWhole(lab, client);

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import postgresjs from 'postgres';
 import { createSqlActivities } from '../../activities/sql/activities.js';
+import { IDLE_SESSION_S } from '../../activities/sql/engine.js';
+import { mariadb } from '../../activities/sql/mariadb.js';
+import { postgres } from '../../activities/sql/postgres.js';
 import type { SqlEngine } from '../../db/schema/servers.js';
 import { hintOf, kindOf } from '../../workflows/contract/failures.js';
 import { mark } from '../../workflows/contract/ids.js';
@@ -293,6 +297,24 @@ for (const { title, engine, start } of cases) {
       await blocker.release();
       await sql.removeDatabase(thing, stepContext(thing.operation));
       assert.ok(!(await databases()).includes(name));
+    });
+
+    test('a worker that stood still for longer than a session may be silent writes nothing when it wakes up', async () => {
+      const { thing } = newThing();
+      const database = { name: thing.names.name, operation: thing.operation };
+      const account = { ...database, subnet: thing.names.subnet, password: PASSWORD };
+      const login = { host: '127.0.0.1', port: server.port, user: server.user, password: server.password };
+      const driver = { mariadb, postgres }[engine];
+      const { signal } = new AbortController();
+      await assert.rejects(
+        driver.connect(login, signal, async (session) => {
+          assert.deepEqual(await session.survey(database), []);
+          await delay((IDLE_SESSION_S + 1.5) * 1_000);
+          await session.ensure(account);
+        }),
+      );
+      assert.ok(!(await databases()).includes(database.name));
+      assert.ok(!(await users()).includes(database.name));
     });
 
     if (engine === 'mariadb') describeMariadb(() => server, newThing, sql, databases, users);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { WorkflowStartOptions } from '@temporalio/client';
 import { eq } from 'drizzle-orm';
+import { ulid } from 'ulid';
 import {
   auditLog,
   clients,
@@ -11,7 +13,7 @@ import {
 } from '../../db/schema/index.js';
 import { insertOperation } from '../../db/queries/operation-starts.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
-import type { Hold } from '../../workflows/contract/operation.js';
+import type { Hold, OperationRequest } from '../../workflows/contract/operation.js';
 import { type Harness, openHarness, pollUntil } from './harness.js';
 
 interface StartedBody {
@@ -69,6 +71,20 @@ describe('starting and deciding operations', () => {
     await pollUntil(async () => (await row(operation))?.endedAt != null);
   };
 
+  /** Without a memo, as the CLI starts it. */
+  const startByHand = (client: number, options: Partial<WorkflowStartOptions>, operation = {}) =>
+    api.temporal.client.workflow.start('deleteClient', {
+      ...options,
+      workflowId: `client:${client}`,
+      taskQueue: api.taskQueue,
+      args: [{ operation, params: {} }],
+    });
+  const goOnAsNew = async (client: number) => {
+    const { runId } = await handleOf(client).describe();
+    await handleOf(client).signal('go-on-as-new');
+    await pollUntil(async () => (await handleOf(client).describe()).runId !== runId);
+  };
+
   const held = async () => {
     const { body } = await create();
     await running(body.operation.id);
@@ -107,12 +123,16 @@ describe('starting and deciding operations', () => {
     const response = await api.call('POST', '/clients/?hold_window=0&on_failure=rollback', {
       form: fields(),
     });
-    const { operation } = (await response.json()) as StartedBody;
-    const { operation: request } = (await row(operation.id))?.input as { operation: Record<string, unknown> };
-    assert.deepEqual([request['holdWindowMs'], request['onFailure']], [0, 'rollback']);
+    const requestOf = async (answer: Response) => {
+      const { operation } = (await answer.json()) as StartedBody;
+      const input = (await row(operation.id))?.input as { operation: OperationRequest } | undefined;
+      assert.ok(input);
+      return input.operation;
+    };
+    const { holdWindowMs, onFailure } = await requestOf(response);
+    assert.deepEqual([holdWindowMs, onFailure], [0, 'rollback']);
     const longer = await api.call('POST', '/clients/?hold_window=45', { form: fields() });
-    const input = (await row(((await longer.json()) as StartedBody).operation.id))?.input;
-    assert.equal((input as { operation: { holdWindowMs: number } }).operation.holdWindowMs, 45 * 60_000);
+    assert.equal((await requestOf(longer)).holdWindowMs, 45 * 60_000);
   });
 
   it('makes one operation of 50 equal requests with one key', async () => {
@@ -259,6 +279,49 @@ describe('starting and deciding operations', () => {
     assert.equal(response.status, 202, await response.clone().text());
   });
 
+  it('is busy, and takes its row back, where a workflow that was started by hand holds the subject', async () => {
+    const { body } = await create();
+    await running(body.operation.id);
+    await finish(body.id, body.operation.id);
+    await handleOf(body.id).result();
+    const byHand = await startByHand(body.id, {});
+    const response = await api.call('DELETE', `/clients/${body.id}`);
+    const problem = (await response.json()) as { code: string; operation: { id: string } };
+    assert.deepEqual([response.status, problem.code], [409, 'busy']);
+    assert.equal(problem.operation.id, byHand.firstExecutionRunId);
+    const left = await api.db
+      .select({ id: operations.id })
+      .from(operations)
+      .where(eq(operations.subject, `client:${body.id}`));
+    assert.deepEqual(left, [{ id: body.operation.id }]);
+    await byHand.terminate();
+  });
+
+  it('is busy with the operation that a workflow started by hand has announced', async () => {
+    const { body } = await create();
+    await running(body.operation.id);
+    await handleOf(body.id).terminate();
+    const { runId: _its, ...made } = (await row(body.operation.id)) ?? assert.fail();
+    const id = ulid();
+    await api.db.insert(operations).values({ ...made, id });
+    const typedSearchAttributes = [{ key: SEARCH_ATTRIBUTES.OpId, value: id }];
+    const byHand = await startByHand(body.id, { typedSearchAttributes });
+    const response = await api.call('DELETE', `/clients/${body.id}`);
+    const problem = (await response.json()) as { code: string; operation: { id: string } };
+    assert.deepEqual([response.status, problem.operation.id], [409, id]);
+    await byHand.terminate();
+  });
+
+  it('waits for a holder whose end is already recorded, also behind continue-as-new', async () => {
+    const { body } = await create();
+    await running(body.operation.id);
+    await goOnAsNew(body.id);
+    await finish(body.id, body.operation.id);
+    assert.equal((await handleOf(body.id).describe()).status.name, 'RUNNING');
+    const response = await api.call('DELETE', `/clients/${body.id}`);
+    assert.equal(response.status, 202, await response.clone().text());
+  });
+
   it('starts a row whose start was left unconfirmed, under its own id', async () => {
     const { body } = await create();
     await running(body.operation.id);
@@ -380,6 +443,39 @@ describe('starting and deciding operations', () => {
         (await api.call('POST', '/operations/01ARZ3NDEKTSV4RRFFQ69G5FA0/retry', { json: {} })).status,
         404,
       );
+    });
+
+    it('reach an operation in the newest run of its chain, also one that was started by hand', async () => {
+      const { id, operation } = await held();
+      await handleOf(id).terminate();
+      await api.db.update(operations).set({ runId: null }).where(eq(operations.id, operation.id));
+      await startByHand(id, {}, { id: operation.id });
+      await pollUntil(async () => (await row(operation.id))?.runId != null);
+      await goOnAsNew(id);
+      await api.db
+        .update(operations)
+        .set({ state: 'holding', hold: HOLD })
+        .where(eq(operations.id, operation.id));
+      const response = await api.call('POST', `${operation.href}/retry`, { json: {} });
+      assert.equal(response.status, 200, await response.clone().text());
+    });
+
+    it('answers past_commit also to a second cancel that comes too late', async () => {
+      const { operation } = await held();
+      await api.db
+        .update(operations)
+        .set({
+          decisions: [
+            {
+              ...{ action: 'cancel', time: new Date().toISOString(), actor: 'admin:admin' },
+              ...{ accepted: false, ignored: 'past_commit' },
+            },
+          ],
+        })
+        .where(eq(operations.id, operation.id));
+      const response = await api.call('POST', `${operation.href}/cancel`, { json: {} });
+      assert.equal(response.status, 409, await response.clone().text());
+      assert.equal(((await response.json()) as { code: string }).code, 'past_commit');
     });
 
     it('cancels the run', async () => {

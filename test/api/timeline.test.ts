@@ -141,8 +141,20 @@ describe('GET /operations/{id}/timeline', () => {
 
   it('refuses what is no cursor, and knows no other operations', async () => {
     const run = await startHeld();
-    for (const cursor of ['nonsense', Buffer.from('{}').toString('base64url')]) {
-      assert.equal((await api.call('GET', `/operations/${run.id}/timeline?cursor=${cursor}`)).status, 422);
+    const encode = (cursor: object) => Buffer.from(JSON.stringify(cursor)).toString('base64url');
+    const { cursor: good } = await read(run, { limit: '1' });
+    const place = JSON.parse(Buffer.from(good ?? '', 'base64url').toString()) as object;
+    assert.equal((await read(run, { cursor: encode(place) })).source, 'history');
+    const wrong = [
+      { line: 2 ** 31 },
+      { line: -1 },
+      { ...place, run: 2 ** 31 },
+      { ...place, after: -1 },
+      { ...place, runId: 'nonsense', token: null },
+    ];
+    for (const cursor of ['nonsense', 'no%20pattern', encode({}), ...wrong.map(encode)]) {
+      const response = await api.call('GET', `/operations/${run.id}/timeline?cursor=${cursor}`);
+      assert.equal(response.status, 422, cursor);
     }
     assert.equal((await api.call('GET', '/operations/01K4Q2V7T3W9Z8X6C5B4N3M2A9/timeline')).status, 404);
     await run.handle.signal('rollback', {});

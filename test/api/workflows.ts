@@ -1,5 +1,6 @@
 import {
   condition,
+  continueAsNew,
   defineQuery,
   defineSignal,
   proxyActivities,
@@ -23,6 +24,7 @@ async function standIn(input: OperationInput<unknown>): Promise<OperationPlan | 
   const passwords: unknown[] = [];
   let done = false;
   let deaf = false;
+  let goingOn = false;
   const pending: { action: string; payload: DecisionPayload }[] = [];
   setHandler(defineQuery('passwords'), () => passwords);
   setHandler(defineQuery('view'), () => ({
@@ -38,15 +40,19 @@ async function standIn(input: OperationInput<unknown>): Promise<OperationPlan | 
   setHandler(defineSignal('deaf'), () => {
     deaf = true;
   });
+  setHandler(defineSignal('go-on-as-new'), () => {
+    goingOn = true;
+  });
   setHandler(defineSignal('finish'), () => {
     done = true;
   });
   for (const action of ['retry', 'skip', 'rollback']) {
     setHandler(defineSignal<[DecisionPayload]>(action), (payload) => void pending.push({ action, payload }));
   }
-  await begin(id, workflowInfo().runId);
+  await begin(id, workflowInfo().firstExecutionRunId);
   for (;;) {
-    await condition(() => done || pending.length > 0);
+    await condition(() => done || goingOn || pending.length > 0);
+    if (goingOn) await continueAsNew<typeof standIn>(input);
     const next = pending.shift();
     if (next === undefined) break;
     await decided(id, next.action, next.payload);

@@ -102,7 +102,7 @@ for (const engine of ENGINES) {
       const { app } = config.services;
       assert.equal(app.image, 'slipway-sample:1.3-master');
       assert.equal(app.container_name, 'client42');
-      assert.equal(app.restart, 'unless-stopped');
+      assert.equal(app.restart, 'always');
       assert.deepEqual(app.labels, {
         'slipway.client': 'client42',
         'slipway.operation': 'slipway:01JABCDEFGHJKMNPQRSTVWXYZ0',

@@ -8,8 +8,6 @@ export interface Received {
   data: unknown;
 }
 
-export type EventReader = Awaited<ReturnType<typeof readEvents>>;
-
 /** Reads Server-Sent Events as the standard says; what it has got so far can be waited for. */
 export async function readEvents(response: Response) {
   assert.equal(response.status, 200, response.status === 200 ? '' : await response.clone().text());

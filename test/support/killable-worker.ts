@@ -16,8 +16,11 @@ export interface KillableWorker {
 
 const WORKER = new URL('./worker-process.ts', import.meta.url).pathname;
 
-/** A worker process that is started again whenever it dies, as a supervisor would. */
-export async function startKillableWorker(system: System): Promise<KillableWorker> {
+/**
+ * A worker process that is started again whenever it dies, as a supervisor would. It stops once `freezeAt` acts are
+ * about to begin whose plan says so.
+ */
+export async function startKillableWorker(system: System, freezeAt = 0): Promise<KillableWorker> {
   const plans = await mkdtemp(join(tmpdir(), 'slipway-kill-'));
   let stopped = false;
   let deaths = 0;
@@ -29,6 +32,7 @@ export async function startKillableWorker(system: System): Promise<KillableWorke
       env: {
         ...process.env,
         KILL_PLANS: plans,
+        FREEZE_AT: String(freezeAt),
         DATABASE_URL: system.databaseUrl,
         SECRET_KEY: system.secretKey,
         TEMPORAL_ADDRESS: system.temporalAddress,

@@ -9,6 +9,8 @@ export const FAULTS = [
   'is cancelled',
   'loses its worker while it runs',
   'loses its worker after its effect',
+  'is frozen with its worker, and overtaken',
+  'has its SSH connection cut while it runs',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

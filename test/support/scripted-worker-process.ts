@@ -1,5 +1,5 @@
 /** A worker for scripted operations in a process of its own, for tests that kill it; its world is a file that it appends to. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection } from '@temporalio/worker';
 import { openDatabase } from '../../db/database.js';
@@ -23,6 +23,9 @@ const activities: WorldActivities & ListActivities & { noop(): Promise<void> } =
   async make({ key, value, takesMs }, step) {
     tell(`make ${step.operation} ${key}`);
     if (key === 'fails-first' && step.try === 1) throw failure('CommandFailed', 'the first try fails');
+    if (key === 'blocks' && step.attempt === 1)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_000);
+    if (key === 'exhausts' && step.attempt === 1) await holdAllFiles();
     await delay(takesMs);
     tell(`made ${step.operation} ${key}`);
     return value;
@@ -32,6 +35,17 @@ const activities: WorldActivities & ListActivities & { noop(): Promise<void> } =
   },
   noop: () => Promise.resolve(),
 };
+
+/** As many as this process may open, for some seconds. */
+async function holdAllFiles(): Promise<void> {
+  const held: number[] = [];
+  try {
+    for (;;) held.push(openSync('/dev/null', 'r'));
+  } catch {
+    await delay(3_000);
+    for (const file of held) closeSync(file);
+  }
+}
 
 const { db } = openDatabase({ url: read('DATABASE_URL'), poolSize: 5 });
 const worker = await createWorker({

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ulid } from 'ulid';
 import { pollUntil } from '../../lab/poll.js';
+import type { OperationRequest } from '../../workflows/contract/operation.js';
 import { programArguments } from './program.js';
 import type { ScriptedStep } from './scripted-operation.js';
 import { openServices, type Services } from './services.js';
@@ -18,6 +19,14 @@ export interface WorkerProcess {
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 }
 
+/** What is wrong with the machine that a worker runs on. */
+export interface Machine {
+  /** added to every reading of its clock */
+  clockOffsetMs?: number;
+  /** `ulimit -n` */
+  openFiles?: number;
+}
+
 export interface Happening {
   time: number;
   pid: number;
@@ -27,8 +36,12 @@ export interface Happening {
 export interface ScriptedWorkers {
   services: Services;
   /** answers once it polls; without a name on a task queue of its own */
-  startWorker(taskQueue?: string): Promise<WorkerProcess>;
-  start(taskQueue: string, steps: ScriptedStep[]): Promise<{ id: string; handle: WorkflowHandle }>;
+  startWorker(taskQueue?: string, machine?: Machine): Promise<WorkerProcess>;
+  start(
+    taskQueue: string,
+    steps: ScriptedStep[],
+    request?: Partial<OperationRequest>,
+  ): Promise<{ id: string; handle: WorkflowHandle }>;
   happenings(): Promise<Happening[]>;
   happens(what: string, test: (happening: Happening) => boolean): Promise<Happening>;
   close(): Promise<void>;
@@ -40,8 +53,14 @@ export async function openScriptedWorkers(): Promise<ScriptedWorkers> {
   const dir = await mkdtemp(join(tmpdir(), 'slipway-workers-'));
   const workers: WorkerProcess[] = [];
 
-  async function startWorker(taskQueue = `timing-${randomBytes(4).toString('hex')}`): Promise<WorkerProcess> {
-    const child = spawn(process.execPath, programArguments(WORKER), {
+  async function startWorker(
+    taskQueue = `timing-${randomBytes(4).toString('hex')}`,
+    { clockOffsetMs = 0, openFiles }: Machine = {},
+  ): Promise<WorkerProcess> {
+    const clock = clockOffsetMs === 0 ? [] : ['--import', clockShim(clockOffsetMs)];
+    const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles}; `;
+    const command = [process.execPath, ...clock, ...programArguments(WORKER)];
+    const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: {
         ...process.env,
@@ -84,13 +103,16 @@ export async function openScriptedWorkers(): Promise<ScriptedWorkers> {
     });
   }
 
-  async function start(taskQueue: string, steps: ScriptedStep[]) {
+  async function start(taskQueue: string, steps: ScriptedStep[], request: Partial<OperationRequest> = {}) {
     const id = ulid();
     const handle = await services.client.workflow.start('scripted', {
       workflowId: `client:${id}`,
       taskQueue,
       args: [
-        { operation: { id, actor: 'tester', requestId: null }, params: { subject: `client:${id}`, steps } },
+        {
+          operation: { id, actor: 'tester', requestId: null, ...request },
+          params: { subject: `client:${id}`, steps },
+        },
       ],
     });
     return { id, handle };
@@ -108,4 +130,16 @@ export async function openScriptedWorkers(): Promise<ScriptedWorkers> {
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** A module for `--import`: every `Date` of the process, also in its threads, is read from a clock that goes wrong. */
+function clockShim(offsetMs: number): string {
+  const source = `
+    const Real = Date, now = () => Real.now() + ${offsetMs};
+    globalThis.Date = new Proxy(Real, {
+      construct: (_, given, target) => Reflect.construct(Real, given.length === 0 ? [now()] : given, target),
+      apply: () => new Real(now()).toString(),
+      get: (_, name) => (name === 'now' ? now : Reflect.get(Real, name)),
+    });`;
+  return `data:text/javascript,${encodeURIComponent(source)}`;
 }

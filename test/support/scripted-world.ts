@@ -5,6 +5,7 @@ import type { Duration } from '@temporalio/common';
 import { ulid } from 'ulid';
 import type { WaitPace } from '../../activities/records/admissions.js';
 import type { StepInterceptorOptions } from '../../activities/records/step-interceptor.js';
+import type { JobActivities } from '../../activities/servers/jobs.js';
 import { operations, operationEvents, operationSteps, operationUndos } from '../../db/schema/index.js';
 import { pollUntil } from '../../lab/poll.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
@@ -138,9 +139,14 @@ export async function openScriptedSystem(
   };
 }
 
-function worldActivities(world: World, faults: Map<string, Fault>): WorldActivities & ListActivities {
+function worldActivities(
+  world: World,
+  faults: Map<string, Fault>,
+): WorldActivities & ListActivities & Pick<JobActivities, 'endJobs'> {
   return {
     list: ({ children }) => Promise.resolve(children),
+    // nothing runs detached in this world
+    endJobs: () => Promise.resolve(),
     async make({ key, value, takesMs }, step) {
       world.log.push(`make ${step.operation} ${key}`);
       world.things.set(`${step.operation}/${key}`, value);
@@ -153,6 +159,7 @@ function worldActivities(world: World, faults: Map<string, Fault>): WorldActivit
         probe: () => (Date.now() >= end ? true : undefined),
       });
       world.log.push(`made ${step.operation} ${key}`);
+      if (key === 'huge' && step.try === 1) return value.repeat(1_000_000);
       return value;
     },
     async unmake({ key }, step) {

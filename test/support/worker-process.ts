@@ -10,6 +10,7 @@ import { createActivities } from '../../worker/activities.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
 import type { StepContext } from '../../workflows/contract/step.js';
+import { createGate } from './gate.js';
 import { labPrivateKey } from './lab.js';
 import { planReader } from './planned-fault.js';
 import { testBundle } from './services.js';
@@ -21,6 +22,9 @@ const read = (name: string): string => {
 };
 
 const plans = read('KILL_PLANS');
+const freezeAt = Number(read('FREEZE_AT'));
+const gate = createGate();
+let waiting = 0;
 
 const { db } = openDatabase({ url: read('DATABASE_URL'), poolSize: 10 });
 const planFor = planReader(db);
@@ -51,14 +55,28 @@ const worker = await createWorker({
 /** Dies once per operation, in the step that its plan names. */
 async function dieAsPlanned(point: 'before' | 'after', step: StepContext): Promise<void> {
   const plan = await planFor(step.subject);
+  if (step.phase !== 'do' || plan?.step !== step.step) return;
+  if (plan.fault === 'is frozen with its worker, and overtaken')
+    return point === 'before' ? freeze() : undefined;
   const place = point === 'before' ? 'loses its worker while it runs' : 'loses its worker after its effect';
-  if (step.phase !== 'do' || plan?.step !== step.step || plan.fault !== place) return;
+  if (plan.fault !== place) return;
   const done = join(plans, step.operation);
   if (existsSync(done)) return;
   writeFileSync(done, '');
   if (point === 'after') process.kill(process.pid, 'SIGKILL');
   // long enough for the first effects of an act on a host, shorter than all of it
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), 40);
+}
+
+/** Waits until so many acts are about to begin, then stops in the middle of all of them. */
+async function freeze(): Promise<void> {
+  waiting += 1;
+  if (waiting > freezeAt) return;
+  if (waiting === freezeAt) {
+    gate.open();
+    setTimeout(() => process.kill(process.pid, 'SIGSTOP'), 40);
+  }
+  await gate.wait();
 }
 
 console.log('worker is ready');

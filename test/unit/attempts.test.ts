@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import type { Info } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
+import { CancelledFailure, type Info } from '@temporalio/activity';
+import { ActivityCancellationDetails, ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import type { CancelReason } from '@temporalio/worker/lib/activity.js';
 import { DefaultLogger } from '@temporalio/worker';
 import { createStepInterceptor } from '../../activities/records/step-interceptor.js';
 import type { Attempt, StepRecords } from '../../activities/records/step-records.js';
@@ -85,6 +86,34 @@ function call(test: TestContext, ref: StepRef = REF) {
   };
 }
 
+/** One attempt that is told to stop while it runs: what the server gets. */
+async function cut(
+  reason: CancelReason,
+  details: ActivityCancellationDetails,
+  look: (step: StepContext) => void,
+): Promise<unknown> {
+  const interceptor = createStepInterceptor({
+    records: { begin: nothing, succeed: nothing, fail: () => Promise.resolve(true) },
+    redact: (text) => text,
+    retryWindowMs: WINDOW_MS,
+    log: { warn: () => undefined },
+  });
+  const environment = new MockActivityEnvironment(
+    { startToCloseTimeoutMs: 60_000 },
+    { interceptors: [interceptor], logger: silent },
+  );
+  const act = (_input: unknown, step: StepContext) =>
+    new Promise((_, reject) => {
+      step.signal.addEventListener('abort', () => {
+        look(step);
+        reject(new Error('stopped'));
+      });
+      environment.cancel(reason, details);
+    });
+  return environment.run(act, {}, REF as StepContext).catch((error: unknown) => error);
+}
+
+const nothing = (): Promise<void> => Promise.resolve();
 const fails = (kind: FailureKind) => () => Promise.reject(failure(kind, 'no'));
 const bug = () => Promise.reject(new TypeError('a bug'));
 
@@ -153,6 +182,23 @@ describe('attempts whose worker dies', () => {
       return bug();
     });
     assert.deepEqual(found, { offset: 7 });
+  });
+});
+
+describe('attempts', () => {
+  it('that are lost, timed out, paused or shut down stop without any cancel being requested', async () => {
+    for (const reason of ['NOT_FOUND', 'TIMED_OUT', 'PAUSED', 'WORKER_SHUTDOWN', 'CANCELLED'] as const) {
+      const flags = { notFound: reason === 'NOT_FOUND', timedOut: reason === 'TIMED_OUT', reset: false };
+      const others = { paused: reason === 'PAUSED', workerShutdown: reason === 'WORKER_SHUTDOWN' };
+      const requested = reason === 'CANCELLED';
+      const details = new ActivityCancellationDetails({ ...flags, ...others, cancelRequested: requested });
+      let seen: boolean | undefined;
+      const ended = await cut(reason, details, (step) => (seen = step.cancelRequested()));
+      assert.equal(seen, requested, reason);
+      if (requested) assert.ok(ended instanceof CancelledFailure);
+      else
+        assert.deepEqual([kindOf(ended), (ended as ApplicationFailure).nonRetryable], ['Unavailable', false]);
+    }
   });
 });
 

@@ -25,6 +25,15 @@ describe('a saga', () => {
     assert.deepEqual(ids(saga.takeDownTo(0)), ['a#6', 'a#1']);
   });
 
+  it('gives an act that is done again the entry that could not be undone', () => {
+    const saga = createSaga();
+    const [failed] = [saga.register(entry('a', 'a', 2)), saga.takeDownTo(0)];
+    saga.remember(failed);
+    assert.equal(saga.register(entry('a', 'a', 7)), failed);
+    assert.deepEqual(ids(saga.takeDownTo(0)), ['a#2']);
+    assert.equal(saga.register(entry('a', 'a', 9)).id, 'a#9', 'remembered once');
+  });
+
   it('takes down to a depth and leaves what lies below', () => {
     const saga = createSaga();
     saga.register(entry('a'));

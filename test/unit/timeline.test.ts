@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
+import { cleanText } from '../../workflows/contract/failures.js';
 import {
   BEFORE_HISTORY,
   type HistoryEvent,
@@ -46,6 +48,36 @@ describe('the timeline of a history', () => {
         assert.ok(Buffer.byteLength(item.message) <= 1024);
         assert.match(item.time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
       }
+    }
+  });
+
+  it('holds no text that cannot be archived, and none without a limit, whoever sent it', () => {
+    const hostile = `a\u0000${'b'.repeat(5_000)}\uD800`;
+    const json = (value: unknown) => ({ payloads: [defaultPayloadConverter.toPayload(value)] });
+    const { items } = itemsOf(
+      [
+        { workflowExecutionSignaledEventAttributes: { signalName: hostile } },
+        {
+          workflowExecutionSignaledEventAttributes: {
+            signalName: 'retry',
+            input: json({ actor: hostile, note: hostile }),
+          },
+        },
+        { childWorkflowExecutionStartedEventAttributes: { workflowExecution: { workflowId: hostile } } },
+      ],
+      { ...BEFORE_HISTORY, holding: hostile },
+    );
+    assert.deepEqual(
+      items.map(({ type }) => type),
+      ['signalled', 'decided', 'child_started'],
+    );
+    for (const { step, message, data } of items) {
+      for (const text of [step ?? '', message, ...Object.values(data).map(String)]) {
+        assert.equal(text, cleanText(text));
+        assert.ok(Buffer.byteLength(text) <= 1024);
+      }
+      for (const text of [step ?? '', ...Object.values(data).map(String)])
+        assert.ok(Buffer.byteLength(text) <= 300);
     }
   });
 

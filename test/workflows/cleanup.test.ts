@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { eq } from 'drizzle-orm';
 import { ulid } from 'ulid';
-import { idempotencyKeys, operations, operationSteps } from '../../db/schema/index.js';
+import { createNightlyActivities } from '../../activities/records/sweep-nightly.js';
+import { idempotencyKeys, notices, operations, operationSteps } from '../../db/schema/index.js';
 import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
+import { NIGHTLY_ACTOR } from '../../workflows/contract/cleanup.js';
 import {
   failing,
   openScriptedSystem,
@@ -143,6 +145,51 @@ describe('a clean-up', () => {
       ['new'],
     );
     await holder.terminate('end of the test');
+  });
+
+  it('of the night takes the subject first that has waited longest, and repeats no notice', async () => {
+    const { client, taskQueue, database } = system;
+    const { db } = database;
+    const first = await startIncomplete();
+    const second = await startIncomplete();
+    const subjects = [`client:z${first.id}`, `client:a${second.id}`];
+    for (const [index, { id }] of [first, second].entries())
+      await db
+        .update(operations)
+        .set({ subject: subjects[index] ?? '' })
+        .where(eq(operations.id, id));
+    const listed = await createNightlyActivities(db).listRestricted({ limit: 500 });
+    const ours = listed.map(({ subject }) => subject).filter((subject) => subjects.includes(subject));
+    assert.deepEqual(ours, subjects);
+    for (const [actor, told] of [
+      [NIGHTLY_ACTOR, 0],
+      ['tester', 1],
+    ] as const) {
+      const id = ulid();
+      system.addFaults(id, { 'undo:a': failing('Unauthorized') });
+      const operation = { id, actor, requestId: null, onFailure: 'rollback' as const };
+      const workflowId = subjects[0] ?? '';
+      const args = [{ operation, params: { subject: workflowId } }];
+      await client.workflow.execute('cleanup', { workflowId, taskQueue, args }).catch(() => undefined);
+      const [row] = await db.select().from(operations).where(eq(operations.id, id));
+      assert.equal(row?.state, 'rollback_incomplete');
+      const sent = await db.select().from(notices).where(eq(notices.operationId, id));
+      assert.equal(sent.length, told, actor);
+    }
+    for (const run of [first, second])
+      await cleanUp({ ...run, subject: subjects[run === first ? 0 : 1] ?? '' });
+  });
+
+  it('goes on when what still runs of an operation cannot be ended, and says so', async () => {
+    const run = await startIncomplete();
+    await system.database.db.update(operations).set({ clientId: 1 }).where(eq(operations.id, run.id));
+    const { row, steps } = await cleanUp(run, { 'do:end-jobs': failing('CommandFailed') });
+    assert.equal(row.state, 'succeeded_with_warnings');
+    assert.deepEqual(
+      row.warnings.map(({ step }) => step),
+      ['end-jobs'],
+    );
+    assert.deepEqual(steps, ['a undone', 'b undone', 'end-jobs failed', 'list done', 'look-again done']);
   });
 
   it('undoes what several operations of the subject left, each in its own ledger', async () => {

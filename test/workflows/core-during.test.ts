@@ -70,6 +70,27 @@ describe('a dangerous state', { concurrency: 8 }, () => {
     assert.equal((await next.ended()).state, 'succeeded');
   });
 
+  it('whose body could not be undone at first keeps nothing open once a retry has made it again', async () => {
+    const run = await system.start(
+      [{ key: 'off', during: [{ key: 'inner' }, { key: 'failing', undo: false }] }],
+      {
+        faults: {
+          'do:failing': failing('CommandFailed', 1),
+          'undo:inner': failing('HostKeyMismatch', 1),
+        },
+      },
+    );
+    await run.until('hold', ({ hold }) => hold !== null);
+    await run.handle.signal('retry', {});
+    const row = await run.ended();
+    assert.deepEqual([row?.state, row?.leftovers], ['succeeded', []]);
+    assert.deepEqual(
+      (await run.undos()).filter(({ step, state }) => step === 'inner' && state !== 'kept'),
+      [],
+    );
+    assert.ok(run.things().includes('inner'));
+  });
+
   it('is told again with the results of its body when input changes later', async () => {
     const run = await system.start(
       [

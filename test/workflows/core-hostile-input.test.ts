@@ -63,6 +63,8 @@ describe('an operation under hostile input', { concurrency: 8 }, () => {
     { id: '../../x', actor: 'x', requestId: null },
     { id: '01ARZ3NDEKTSV4RRFFQ69G5FAV', actor: 'x', requestId: null, holdWindowMs: 1e20 },
     { id: '01ARZ3NDEKTSV4RRFFQ69G5FAW', actor: 'x', requestId: null, holdWindowMs: 'soon' },
+    { id: '01ARZ3NDEKTSV4RRFFQ69G5FAX', actor: 'x', requestId: null, parent: { workflowId: '' } },
+    { id: '01ARZ3NDEKTSV4RRFFQ69G5FAY', actor: 'x', requestId: null, root: 7 },
   ]) {
     it(`refuses a start by hand with the operation ${JSON.stringify(operation)}`, async () => {
       const subject = `client:hand-${Buffer.from(JSON.stringify(operation)).toString('base64url').slice(0, 100)}`;

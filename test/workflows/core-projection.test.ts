@@ -233,6 +233,25 @@ describe('the projection of operations', { concurrency: 4 }, () => {
     assert.equal((await row(id))?.state, 'holding');
   });
 
+  it('writes a record although something in it is no text for Postgres', async () => {
+    const { id } = await claimed();
+    const ignored = 'not changeable here: a\u0000b, c\ud83d';
+    const decision = {
+      action: 'retry' as const,
+      time: new Date().toISOString(),
+      actor: 'x',
+      accepted: false,
+      ignored,
+    };
+    const decided = { ...line('decided'), message: `x ignored (${ignored}) retry` };
+    const said = { decisions: [decision], result: ['a\u0000b'], lines: [decided] };
+    await records.recordOperation(recordOf(id, { state: 'succeeded', ...said }));
+    const written = await row(id);
+    assert.equal(written?.state, 'succeeded');
+    assert.deepEqual(written.result, ['a\ufffdb']);
+    assert.equal(written.decisions[0]?.ignored, 'not changeable here: a\ufffdb, c\ufffd');
+  });
+
   for (const state of END_STATES) {
     it(`changes nothing after the end: ${state}`, async () => {
       const { id } = await claimed();
@@ -329,6 +348,13 @@ describe('the projection of operations', { concurrency: 4 }, () => {
     const { result } = await claimed({ id, subject });
     assert.ok('limits' in result);
     assert.equal((await lines(id)).length, 1);
+  });
+
+  it('takes nothing back by a late attempt of the claim', async () => {
+    const { id, subject } = await claimed();
+    await records.recordOperation(recordOf(id, { state: 'holding' }));
+    await claimed({ id, subject });
+    assert.equal((await row(id))?.state, 'holding');
   });
 
   it('refuses a subject with open undos, except for what cleans it up', async () => {

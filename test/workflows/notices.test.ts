@@ -12,6 +12,7 @@ import { notices, operations } from '../../db/schema/index.js';
 import { pollUntil } from '../../lab/poll.js';
 import type { Hold } from '../../workflows/contract/operation.js';
 import { startMailServer } from '../support/mail-server.js';
+import { sweep } from '../support/sweep.js';
 import { failing, openScriptedSystem, type ScriptedSystem } from '../support/scripted-world.js';
 
 const HOLD: Hold = {
@@ -164,6 +165,28 @@ describe('notices', () => {
     answer = 200;
   });
 
+  it('a mail that cannot be composed is tried less and less often, and given up after a day', async () => {
+    const operation = await newOperation();
+    await noticeHold(system.database.db, operation, HOLD);
+    const publicUrl = {
+      [Symbol.toPrimitive]() {
+        throw new Error('no such text');
+      },
+    } as unknown as string;
+    const { deliverNotices } = deliverer({ webhook: null, publicUrl });
+    await deliverNotices();
+    const row = await noticeOf(operation.id);
+    assert.equal(row?.mail, 'open');
+    assert.match(row?.error ?? '', /no such text/);
+    await due(operation.id);
+    await system.database.db
+      .update(notices)
+      .set({ createdAt: new Date(Date.now() - 25 * 3_600_000) })
+      .where(eq(notices.operationId, operation.id));
+    await deliverNotices();
+    assert.equal((await noticeOf(operation.id))?.mail, 'refused');
+  });
+
   it('a lend sends no notices', async () => {
     const operation = await newOperation('lend');
     await noticeHold(system.database.db, operation, HOLD);
@@ -184,5 +207,34 @@ describe('notices', () => {
     await left.ended();
     const notice = await pollUntil({ what: 'its notice', deadlineMs: 5_000, probe: () => noticeOf(left.id) });
     assert.match(notice.subject, /rollback incomplete/);
+  });
+
+  it('a changed host key is told also where nobody is asked, once', async () => {
+    const faults = () => ({ 'do:one': failing('HostKeyMismatch') });
+    const asked = await system.start([{ key: 'one' }], { faults: faults() });
+    await asked.until('it holds', ({ state }) => state === 'holding');
+    await asked.handle.signal('rollback', {});
+    const unasked = await system.start([{ key: 'one' }], {
+      faults: faults(),
+      request: { onFailure: 'rollback' },
+    });
+    await Promise.all([asked.ended(), unasked.ended()]);
+    const subjects = async (id: string) =>
+      (await system.database.db.select().from(notices).where(eq(notices.operationId, id))).map(
+        ({ subject }) => subject,
+      );
+    assert.deepEqual(await subjects(asked.id), ['Scripted waits for a person']);
+    assert.deepEqual(await subjects(unasked.id), [
+      'Scripted met another host key than the one that it knows',
+    ]);
+  });
+
+  it('one that was terminated leaves a notice with the end that the sweep records', async () => {
+    const run = await system.start([{ key: 'one' }], { faults: { 'do:one': failing('CommandFailed') } });
+    await run.until('it holds', ({ state }) => state === 'holding');
+    await run.handle.terminate('by mistake');
+    await sweep(system.client, system.taskQueue);
+    const found = await system.database.db.select().from(notices).where(eq(notices.operationId, run.id));
+    assert.ok(found.some(({ id, subject }) => id === `${run.id}:terminated` && /terminated/.test(subject)));
   });
 });

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { and, eq } from 'drizzle-orm';
-import { operationEvents, operations, operationSteps, operationUndos } from '../../db/schema/index.js';
+import {
+  admissions,
+  notices,
+  operationEvents,
+  operations,
+  operationSteps,
+  operationUndos,
+} from '../../db/schema/index.js';
 import { pollUntil } from '../../lab/poll.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
 import {
@@ -124,6 +131,55 @@ describe('the minute sweep', () => {
       lines.map(({ type, message }) => [type, message]),
       [['ended', 'Scripted: rolled back: "steps" must be a list']],
     );
+  });
+
+  it('ends the row also when records are said to be newer than the end', async () => {
+    const { client, taskQueue, database } = system;
+    const run = await system.start([{ key: 'a' }, { key: 'b' }], {
+      faults: { 'do:b': failing('InvalidInput') },
+    });
+    const { lastRecord } = await run.ended();
+    await forgetEnd(run);
+    await database.db
+      .update(operations)
+      .set({ lastRecord: lastRecord + 1 })
+      .where(eq(operations.id, run.id));
+    await database.db
+      .insert(admissions)
+      .values({ serverId: 1, operationId: run.id, rootId: run.id, mode: 'shared', taking: 1 });
+    await sweep(client, taskQueue);
+    const row = await run.row();
+    assert.equal(row?.state, 'rolled_back');
+    assert.equal(row.error?.kind, 'InvalidInput');
+    assert.ok(row.endedAt);
+    const stays = await database.db.select().from(admissions).where(eq(admissions.operationId, run.id));
+    assert.deepEqual(stays, []);
+  });
+
+  it('takes a hold from history whose record was lost, and tells people', async () => {
+    const { client, taskQueue, database } = system;
+    const { db } = database;
+    const run = await system.start([{ key: 'a' }], { faults: { 'do:a': failing('CommandFailed') } });
+    await run.until('hold', ({ hold }) => hold !== null);
+    const before = await run.row();
+    await db
+      .update(operations)
+      .set({ state: 'running', hold: null, lastRecord: (before?.lastRecord ?? 1) - 1 })
+      .where(eq(operations.id, run.id));
+    await db.delete(notices).where(eq(notices.operationId, run.id));
+    await sweep(client, taskQueue);
+    const { state, hold, lastRecord } = (await run.row()) ?? {};
+    assert.deepEqual(
+      { state, hold, lastRecord },
+      { state: 'holding', hold: before?.hold, lastRecord: before?.lastRecord },
+    );
+    const told = await db.select().from(notices).where(eq(notices.operationId, run.id));
+    assert.deepEqual(
+      told.map(({ id }) => id),
+      [`${run.id}:hold:1`],
+    );
+    await run.handle.signal('rollback', {});
+    await run.ended();
   });
 
   it('leaves running and held operations as they are', async () => {

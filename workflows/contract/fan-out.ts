@@ -7,6 +7,8 @@ export interface ChildReport {
   subject: string;
   operation: string;
   state: OperationState;
+  /** the run of it that speaks: decisions and cancels are for that one */
+  runId?: string;
   /** number of its hold, for a decision that is meant for exactly this one */
   hold?: number;
   reason?: string;

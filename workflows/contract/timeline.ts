@@ -87,9 +87,11 @@ export function itemsOf(
       event: idOf(event.eventId),
       time: timeOf(event),
       type,
-      step,
+      step: step === null ? null : shortly(step),
       message: capText(message),
-      data,
+      data: Object.fromEntries(
+        Object.entries(data).map(([key, value]) => [key, typeof value === 'string' ? shortly(value) : value]),
+      ),
     });
   }
   return { items, state };
@@ -116,7 +118,7 @@ function tellActivity(event: HistoryEvent, state: TimelineState): Told | undefin
     const undo = ref.phase === 'undo';
     const call: Call = {
       step: ref.step,
-      title: capText(ref.title ?? ref.step, 300),
+      title: shortly(ref.title ?? ref.step),
       undo,
     };
     state.calls[idOf(event.eventId)] = call;
@@ -291,7 +293,13 @@ function titleOf(event: HistoryEvent): string {
     textOf(input?.operation?.title) ??
     textOf(decode(event.userMetadata?.summary)) ??
     started?.workflowType?.name;
-  return capText(title ?? '', 300);
+  return shortly(title ?? '');
+}
+
+/** Names come from outside too, with signals: a NUL would keep the timeline out of the archive. */
+function shortly(text: string): string {
+  // the longest of ours, a title, is shorter
+  return capText(text, 300);
 }
 
 /** What a payload carries; undefined for none, and for one that is not of ours. */

@@ -77,6 +77,7 @@ export function hear(table: Table, report: ChildReport, now: number): boolean {
     ...rest,
     state,
     heardAt: now,
+    ...(report.runId === undefined ? {} : { runId: report.runId }),
     ...(state === 'holding' && report.hold !== undefined ? { hold: report.hold } : {}),
     ...(report.reason === undefined || state === 'done' ? {} : { reason: report.reason }),
   });

@@ -22,6 +22,7 @@ import {
   type FanOutRules,
   type SilentChild,
 } from '../contract/fan-out.js';
+import { failure } from '../contract/failures.js';
 import { makeOperationId } from '../contract/ids.js';
 import type { OperationInput, OperationRequest } from '../contract/operation.js';
 import type { Act } from '../contract/step.js';
@@ -55,6 +56,8 @@ export interface FanOutOptions {
 
 /** `spec/operations.md`: a child that says nothing is asked about after this long. */
 const SILENCE_MS = 5 * 60_000;
+/** List and table are handed from run to run, some 200 bytes for each child, and a payload takes 2 MB. */
+const CHILDREN_LIMIT = 5_000;
 
 /**
  * Starts one operation for each of many subjects, some at a time, and waits for all. A child that fails or holds does
@@ -66,6 +69,11 @@ export function createFanOut(run: Run, { step }: Pick<Steps, 'step'>) {
     const doneKey = `${key}-done`;
     if (run.results.has(doneKey)) return run.results.get(doneKey) as FanOutResult;
     const children = await step(key, { title: options.title, do: options.list, planned: [] });
+    if (children.length > CHILDREN_LIMIT)
+      throw failure(
+        'InvalidInput',
+        `${children.length} are too many for one fan-out: at most ${CHILDREN_LIMIT}`,
+      );
     const carried = run.tables.get(key) as CarriedTable | undefined;
     const table: Table = carried === undefined ? newTable(children) : new Map(carried.entries);
     const drive = createDrive({ run, key, options, children, table, closing: carried?.closing ?? false });
@@ -97,6 +105,8 @@ function createDrive({ run, key, options, children, table, closing }: DriveParts
   /** starts that are on their way; the run is not continued as new before they are answered */
   let starting = 0;
   let recorded = '';
+  /** waits for busy subjects; nobody waits any more once nothing is started */
+  const busyWaits = new CancellationScope();
 
   setHandler(defineSignal<[ChildReport]>(CHILD_SIGNAL), (report) => {
     if (typeof report === 'object' && report !== null && hear(table, report, Date.now())) changes += 1;
@@ -186,9 +196,9 @@ function createDrive({ run, key, options, children, table, closing }: DriveParts
   async function startWhenFree(child: ChildToStart): Promise<void> {
     const { busyUntil = 0 } = table.get(child.subject) as ChildEntry;
     const waitMs = Math.max(busyUntil - Date.now(), 1);
-    const waited = await waits()
-      .awaitSubject({ subject: child.subject, waitMs })
-      .catch((thrown: unknown) => ({ free: false as const, holder: stepErrorOf(thrown).message }));
+    const waited = await busyWaits
+      .run(() => waits().awaitSubject({ subject: child.subject, waitMs }))
+      .catch((thrown: unknown) => ({ free: false as const, holder: reasonOf(thrown) }));
     changes += 1;
     if (closing) return set(child, { state: 'waiting', operation: null, heardAt: Date.now() });
     if (waited.free) return start(child);
@@ -235,11 +245,15 @@ function createDrive({ run, key, options, children, table, closing }: DriveParts
   /** No more starts. A cancel reaches the children, a rollback only those that wait for one; what is done stays. */
   async function close(how: 'rollback' | 'cancel', actor = 'slipway'): Promise<void> {
     closing = true;
+    busyWaits.cancel();
+    // while a start is on its way the subject may be somebody else's
+    if (how === 'cancel') await condition(() => starting === 0);
     for (const [subject, entry] of table) {
       if (how === 'cancel' && ['running', 'holding'].includes(entry.state)) {
-        await getExternalWorkflowHandle(subject, entry.runId)
+        const { operation, runId } = entry;
+        await getExternalWorkflowHandle(subject, runId)
           .cancel()
-          .catch(() => undefined);
+          .catch(() => lookAt([{ subject, operation: operation ?? '' }]));
       } else if (how === 'rollback' && entry.state === 'holding') {
         await pass('rollback', subject, entry, { actor, note: undefined });
       }
@@ -256,7 +270,9 @@ function createDrive({ run, key, options, children, table, closing }: DriveParts
     const decision = { actor, operation, hold: number, ...(note === undefined ? {} : { note }) };
     try {
       await getExternalWorkflowHandle(subject, runId).signal(action, decision);
-      if (action === 'retry') table.set(subject, { ...entry, state: 'running', heardAt: Date.now() });
+      // it may have said more while the signal was on its way
+      if (action === 'retry' && table.get(subject) === entry)
+        table.set(subject, { ...entry, state: 'running', heardAt: Date.now() });
     } catch {
       // it has ended meanwhile: how, is asked for
       await lookAt([{ subject, operation: operation ?? '' }]);

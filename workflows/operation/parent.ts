@@ -1,4 +1,4 @@
-import { CancellationScope, getExternalWorkflowHandle } from '@temporalio/workflow';
+import { CancellationScope, getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
 import { CHILD_SIGNAL, type ChildReport } from '../contract/fan-out.js';
 import type { Run } from './run.js';
 
@@ -9,7 +9,7 @@ export async function tellParent(
 ): Promise<void> {
   const { parent, id } = request;
   if (parent === undefined) return;
-  const child: ChildReport = { subject, operation: id, ...report };
+  const child: ChildReport = { subject, operation: id, runId: workflowInfo().runId, ...report };
   await CancellationScope.nonCancellable(() =>
     getExternalWorkflowHandle(parent.workflowId).signal(CHILD_SIGNAL, child),
   ).catch(() => undefined);

@@ -10,9 +10,9 @@ const LONGEST_WINDOW_MS = 31 * 86_400_000;
 /** Starts by hand bring their own request: what is wrong in it is said at once, before anything is claimed. */
 export function checkRequest(request: unknown): void {
   const fields = typeof request === 'object' && request !== null ? (request as Record<string, unknown>) : {};
-  const { id, actor, requestId, title, holdWindowMs, onFailure } = fields;
+  const { id, actor, requestId, title, holdWindowMs, onFailure, parent, root } = fields;
   const problems = [
-    typeof id === 'string' && OPERATION_ID.test(id) ? '' : '"id" must be a ULID',
+    isId(id) ? '' : '"id" must be a ULID',
     isText(actor, ACTOR_LIMIT) ? '' : '"actor" must be a short text',
     requestId === null || isText(requestId, 255) ? '' : '"requestId" must be null or a short text',
     title === undefined || isText(title, TITLE_LIMIT) ? '' : '"title" must be a short text',
@@ -22,9 +22,20 @@ export function checkRequest(request: unknown): void {
     onFailure === undefined || onFailure === 'hold' || onFailure === 'rollback'
       ? ''
       : '"onFailure" must be hold or rollback',
+    parent === undefined || isParent(parent) ? '' : '"parent" must be a "workflowId" and an "operation"',
+    root === undefined || isId(root) ? '' : '"root" must be a ULID',
   ].filter((problem) => problem !== '');
   if (problems.length > 0)
     throw failure('InvalidInput', `"operation": ${problems.join('; ')}; leave it out to have it made`);
+}
+
+function isId(value: unknown): boolean {
+  return typeof value === 'string' && OPERATION_ID.test(value);
+}
+
+function isParent(value: unknown): boolean {
+  const { workflowId, operation } = (value ?? {}) as Record<string, unknown>;
+  return isText(workflowId, 200) && isId(operation);
 }
 
 function isText(value: unknown, limit: number): boolean {

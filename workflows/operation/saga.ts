@@ -10,6 +10,8 @@ export interface SagaEntry extends Undo {
 export interface Saga {
   /** Registers before the act. A repeated act with the same undo keeps its first entry; changed input adds one. */
   register(undo: SagaEntry): SagaEntry;
+  /** One that could not be undone: an act that is done again makes the same thing, whose entry this is. */
+  remember(undo: SagaEntry): void;
   /** A place to come back to with `takeDownTo`. */
   depth(): number;
   /** Removes and answers what lies above `depth`, newest first: the order of undoing. */
@@ -22,18 +24,21 @@ export interface Saga {
 }
 
 export function createSaga(entries: SagaEntry[] = []): Saga {
+  const failed: SagaEntry[] = [];
+  const isLike = (undo: SagaEntry) => (entry: SagaEntry) =>
+    entry.step === undo.step &&
+    entry.activity === undo.activity &&
+    JSON.stringify(entry.input) === JSON.stringify(undo.input);
   return {
     register(undo) {
-      const known = entries.find(
-        (entry) =>
-          entry.step === undo.step &&
-          entry.activity === undo.activity &&
-          JSON.stringify(entry.input) === JSON.stringify(undo.input),
-      );
+      const known = entries.find(isLike(undo));
       if (known !== undefined) return known;
-      entries.push(undo);
-      return undo;
+      const again = failed.findIndex(isLike(undo));
+      const entry = failed.splice(again, again < 0 ? 0 : 1)[0] ?? undo;
+      entries.push(entry);
+      return entry;
     },
+    remember: (undo) => void failed.push(undo),
     depth: () => entries.length,
     takeDownTo: (depth) => entries.splice(depth).reverse(),
     drop(step) {

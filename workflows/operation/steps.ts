@@ -114,7 +114,7 @@ export function createSteps(run: Run): Steps {
         await leaveState(key, options);
         continue;
       }
-      await undoAll(run, run.saga.takeDownTo(depth));
+      for (const entry of await undoAll(run, run.saga.takeDownTo(depth))) run.saga.remember(entry);
       const firstOfBody = [...run.results.keys()].find((candidate) => !finished.has(candidate));
       if (firstOfBody !== undefined) forgetFrom(run, firstOfBody);
       if (bodies > 0) throw failure;
@@ -162,6 +162,8 @@ async function attempt<Result>(
   const act = () => callAct(options.do, ref, timing);
   const result = await (run.committed ? CancellationScope.nonCancellable(act) : act());
   endStep(run, key, { state: 'done' });
+  // what an earlier failure had left of it is part of what is there now
+  if (run.view().leftovers.some(({ step }) => step === key)) run.apply({ type: 'healed', step: key });
   // an act that ended well in spite of the cancel is undone like any other
   if (run.cancelRequested()) throw new CancelledFailure('cancelled');
   return result;

@@ -6,10 +6,15 @@ import type { SagaEntry } from './saga.js';
 import { stepErrorOf } from './step-failure.js';
 import { CLAIM_TIMING, undoTiming } from './timing.js';
 
-/** Undoes newest first. It cannot be cancelled, and one that fails becomes a leftover without stopping the others. */
-export async function undoAll(run: Run, entries: SagaEntry[]): Promise<void> {
-  await CancellationScope.nonCancellable(async () => {
-    for (const entry of entries) await undoOne(run, entry);
+/**
+ * Undoes newest first. It cannot be cancelled, and one that fails becomes a leftover without stopping the others.
+ * Answers those that failed.
+ */
+export async function undoAll(run: Run, entries: SagaEntry[]): Promise<SagaEntry[]> {
+  return CancellationScope.nonCancellable(async () => {
+    const failed: SagaEntry[] = [];
+    for (const entry of entries) if ((await undoOne(run, entry)) !== null) failed.push(entry);
+    return failed;
   });
 }
 

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/workflow';
 import type { NightlyActivities } from '../../activities/records/sweep-nightly.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
-import type { CleanupParams } from '../contract/cleanup.js';
+import { type CleanupParams, NIGHTLY_ACTOR } from '../contract/cleanup.js';
 import { makeOperationId } from '../contract/ids.js';
 import type { OperationRequest } from '../contract/operation.js';
 import { searchAttribute } from '../contract/search-attributes.js';
@@ -49,7 +49,7 @@ async function startCleanup(params: CleanupParams): Promise<boolean> {
   const { subject } = params;
   const id = makeOperationId(Date.now(), Math.random);
   // nobody waits at night: what fails again is simply left over again
-  const operation: OperationRequest = { id, actor: 'schedule', requestId: null, onFailure: 'rollback' };
+  const operation: OperationRequest = { id, actor: NIGHTLY_ACTOR, requestId: null, onFailure: 'rollback' };
   try {
     await startChild(cleanup, {
       workflowId: subject,

@@ -4,14 +4,17 @@ import type { SweepActivities } from '../../activities/records/sweep.js';
 
 /** Every minute: rows are made true where their writer died. Not an operation: nothing of it needs a person. */
 export async function sweepOperations() {
-  const { resolveStarts, checkOpenOperations, archiveOperations, deliverNotices } = proxyActivities<
-    SweepActivities & NoticeActivities
-  >({
+  const { resolveStarts, checkOpenOperations, archiveOperations } = proxyActivities<SweepActivities>({
     // thousands of open rows after an outage; the next sweep is skipped meanwhile
     startToCloseTimeout: '10 minutes',
     // one beat per row, and a row is a few calls
     heartbeatTimeout: '1 minute',
     // the next minute brings the next try
+    retry: { maximumAttempts: 2 },
+  });
+  const { deliverNotices } = proxyActivities<NoticeActivities>({
+    // it never beats: one batch, all at once, each mail and post with a limit of its own of a minute at most
+    startToCloseTimeout: '5 minutes',
     retry: { maximumAttempts: 2 },
   });
   return {
