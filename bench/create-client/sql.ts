@@ -9,7 +9,7 @@ import { mark } from '../../workflows/contract/ids.js';
 const PRIVILEGES =
   'SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, ' +
   'CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, EXECUTE, EVENT, TRIGGER';
-const SESSION = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES', lock_wait_timeout = 20";
+const SESSION = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES', lock_wait_timeout = 20, wait_timeout = 6";
 
 /**
  * The statements of Slipway's three SQL steps, for the command line client. `invocations.ts` compares them with what
