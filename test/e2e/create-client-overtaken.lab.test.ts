@@ -16,23 +16,27 @@ import { tableContents } from '../support/table-contents.js';
 
 const FROZEN: Fault = 'is frozen with its worker, and overtaken';
 const CUT: Fault = 'has its SSH connection cut while it runs';
-const STEPS = CREATE_CLIENT_STEPS.length;
+/**
+ * Acts that only write records are left out of freezing: one that stands still in a transaction, between two messages to
+ * Postgres, keeps its row locked for as long as it does (`activities/late-records` has what it may write afterwards).
+ */
+const FREEZABLE = CREATE_CLIENT_STEPS.filter((step) => step !== 'reserve' && step !== 'activate');
 /** What a thawed attempt still does, it does at once: its connections are there, its timers are overdue. */
 const LATE_MS = 3_000;
 
-for (const { hostName, slot } of [
-  { hostName: 'maria', slot: 44 },
-  { hostName: 'pg', slot: 46 },
-] as const) {
+// one host: what is frozen or cut is the worker and SSH, which do not differ between hosts
+for (const { hostName, slot } of [{ hostName: 'maria', slot: 44 }] as const) {
   const host = noLab === false ? sharedHost(hostName) : (undefined as never);
 
   /** One client for each step, which meets the fault in that step; all meet it at once. */
-  async function createAll(system: System, fault: Fault): Promise<{ id: number; operation: string }[]> {
+  async function createAll(
+    system: System,
+    fault: Fault,
+    steps: readonly string[],
+  ): Promise<{ id: number; operation: string }[]> {
     const serverId = await system.addServer(host);
     return Promise.all(
-      CREATE_CLIENT_STEPS.map((step) =>
-        system.addClient(serverId, { subdomain: subdomainFor({ step, fault }) }),
-      ),
+      steps.map((step) => system.addClient(serverId, { subdomain: subdomainFor({ step, fault }) })),
     );
   }
 
@@ -58,9 +62,9 @@ for (const { hostName, slot } of [
     });
 
     it('another one takes over; the late attempts write nothing, on the host or anywhere', async () => {
-      const frozen = await startKillableWorker(system, STEPS);
+      const frozen = await startKillableWorker(system, FREEZABLE.length);
       workers.push(frozen);
-      const made = await createAll(system, FROZEN);
+      const made = await createAll(system, FROZEN, FREEZABLE);
       await pollUntil({
         what: 'a worker that is frozen in each step',
         deadlineMs: 180_000,
@@ -100,7 +104,7 @@ for (const { hostName, slot } of [
       const plan = await planReader(system.database.db)(step.subject);
       if (plan?.fault !== CUT || plan.step !== step.step) return;
       waiting += 1;
-      if (waiting === STEPS) {
+      if (waiting === CREATE_CLIENT_STEPS.length) {
         gate.open();
         cut = cutConnections(host, process.pid);
       }
@@ -108,7 +112,7 @@ for (const { hostName, slot } of [
     }
 
     it('nothing is done twice, and nothing by half', async () => {
-      const made = await createAll(system, CUT);
+      const made = await createAll(system, CUT, CREATE_CLIENT_STEPS);
       await endHealthy(system, made);
       assert.ok(((await cut) ?? 0) > 0, 'no connection was cut');
       for (const { id } of made) await removeClient(system, host, id);

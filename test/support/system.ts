@@ -160,6 +160,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     return { status, headers, body: text === '' ? {} : JSON.parse(text) };
   }
 
+  const hosts = new Set<LabHost>();
   const system: System = {
     ...services,
     slot,
@@ -174,6 +175,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     callJson: (method, path, body) =>
       send(path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     async addServer(host, fields = {}) {
+      hosts.add(host);
       const { status, body } = await system.call('POST', '/servers/', {
         ...serverFields(host, slot),
         ...fields,
@@ -207,6 +209,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     ended: (id) => system.until(id, 'end', ({ endedAt }) => endedAt !== null, 90_000),
     async close() {
       await stopWorker?.();
+      await Promise.all([...hosts].map((host) => removeContainers(host, slot)));
       await ssh.close();
       await mail.close();
       await temporal.close();
@@ -214,6 +217,14 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     },
   };
   return system;
+}
+
+/** Their health checks would keep the machine busy for the rest of the run. */
+async function removeContainers(host: LabHost, slot: number): Promise<void> {
+  const named = `^client${slot + 1}[0-9]{3}$`;
+  const script = `docker ps -a --format '{{.Names}}' | grep -E '${named}' | xargs -r docker rm -f`;
+  // a test may have ended the host, or its Docker
+  await host.exec(script, { check: false }).catch(() => undefined);
 }
 
 /** The form of the source document, with what a lab host needs beside it. */
