@@ -1,5 +1,5 @@
 /** Of a client to be created. No password is given, hence no mail: its server would be another program's time. */
-export function fieldsOf({
+export function clientFields({
   serverId,
   subdomain,
 }: {
@@ -18,7 +18,7 @@ export function fieldsOf({
     email: 'chief@example.test',
     phone: '+1 555 0100',
     city: 'Springfield',
-    timezone: 'Europe/London',
+    timezone: 'Europe/Moscow',
     version_tag: '1.3-master',
     allowed_ips: '[]',
     config: 'free text',

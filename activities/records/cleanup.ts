@@ -1,9 +1,9 @@
 import { and, asc, desc, eq, inArray } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
-import { operations, operationUndos } from '../../db/schema/index.js';
+import { operations, operationUndos, OPEN_UNDOS } from '../../db/schema/index.js';
 import type { CleanupPlan, CleanupRecords } from '../../workflows/contract/cleanup.js';
 import type { StepContext } from '../../workflows/contract/step.js';
-import { leftoversOf, OPEN_UNDOS } from './open-undos.js';
+import { leftoversOf } from './open-undos.js';
 import { lockOperation, notify } from './operation-log.js';
 
 export type CleanupActivities = ReturnType<typeof createCleanupActivities>;

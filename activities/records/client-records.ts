@@ -1,13 +1,12 @@
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
-import { backups, clients, operations, operationUndos } from '../../db/schema/index.js';
+import { backups, clients, operations, operationUndos, OPEN_UNDOS } from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
 import type { ClientThing, CreateClientParams } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { subjectId } from '../../workflows/contract/ids.js';
 import { isEnd } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
-import { OPEN_UNDOS } from './open-undos.js';
 import { lockOperation } from './operation-log.js';
 import {
   clientRow,

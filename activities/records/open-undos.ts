@@ -1,11 +1,7 @@
 import { and, desc, eq, inArray } from 'drizzle-orm';
 import type { Queries, Tx } from '../../db/database.js';
-import { type operations, operationUndos } from '../../db/schema/index.js';
+import { OPEN_UNDOS, type operations, operationUndos } from '../../db/schema/index.js';
 import type { Leftover } from '../../workflows/contract/operation.js';
-import type { UndoState } from '../../db/schema/operations.js';
-
-/** Not undone and not kept: they restrict their subject until a clean-up has run them. */
-export const OPEN_UNDOS: UndoState[] = ['registered', 'failed'];
 
 /** Open undos of an operation, newest first: the order of undoing. */
 export function findOpenUndos(db: Queries, operation: string) {

@@ -5,7 +5,8 @@ import type { OperationRow } from '../../db/queries/operation-reads.js';
 import { operations, operationTimeline } from '../../db/schema/index.js';
 import { BEFORE_HISTORY, type HistoryEvent, itemsOf } from '../../workflows/contract/timeline.js';
 import { continuedAs, historyPages } from './history.js';
-import { findRun, firstRunOf, isOpen } from './operation-run.js';
+import { firstRunOf, isOpen } from '../../workflows/contract/runs.js';
+import { findRun } from './operation-run.js';
 
 interface Ports {
   db: Db;

@@ -1,11 +1,9 @@
 import { eq, type SQL, sql } from 'drizzle-orm';
 import type { Queries, Tx } from '../../db/database.js';
+import { OPERATION_CHANNEL } from '../../db/operation-channel.js';
 import { operations } from '../../db/schema/index.js';
 import type { OperationState } from '../../workflows/contract/operation.js';
 import type { LogLine } from '../../workflows/contract/records.js';
-
-/** Payload: the operation's id. Long polls and event streams listen here instead of polling the tables. */
-export const OPERATION_CHANNEL = 'slipway_operation';
 
 /** What whoever locked an operation's row knows of it until the end of the transaction. */
 export interface LockedOperation {

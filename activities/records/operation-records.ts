@@ -1,7 +1,7 @@
 import { and, eq, inArray, isNotNull, isNull, ne, lt, notInArray, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
 import type { OperationRow } from '../../db/queries/operation-reads.js';
-import { operationSteps, operations, operationUndos } from '../../db/schema/index.js';
+import { operationSteps, operations, operationUndos, OPEN_UNDOS } from '../../db/schema/index.js';
 import { CLEANING_KINDS } from '../../workflows/contract/cleanup.js';
 import { cleanText, failure } from '../../workflows/contract/failures.js';
 import { END_STATES, isEnd, type OperationLimits } from '../../workflows/contract/operation.js';
@@ -15,7 +15,6 @@ import type {
 } from '../../workflows/contract/records.js';
 import { forgetAdmissions, giveBack, takeAdmission } from './admissions.js';
 import { noticeEnd, noticeHold, noticeHostKey } from './notices.js';
-import { OPEN_UNDOS } from './open-undos.js';
 import { appendLines, type LockedOperation } from './operation-log.js';
 
 /** Checks changed input of one kind of operation and stores what belongs into records; answers the new parameters. */

@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { OperationRow } from '../../db/queries/operation-reads.js';
+import { firstRunOf } from '../../workflows/contract/runs.js';
 import { type Description, describe, nextRun } from './history.js';
 
 type Its = Pick<OperationRow, 'id' | 'subject' | 'runId'>;
@@ -21,13 +22,4 @@ export async function findRun(client: Client, row: Its): Promise<Description | n
 function isOf(description: Description, { id, runId }: Its): boolean {
   const memo = description.memo?.['operation'];
   return memo === undefined ? runId !== null && firstRunOf(description) === runId : memo === id;
-}
-
-export function firstRunOf({ raw, runId }: Description): string {
-  return raw.workflowExecutionInfo?.firstRunId || runId;
-}
-
-/** Whatever is not an end is none, also states that are newer than this code. */
-export function isOpen({ status }: Description): boolean {
-  return !['COMPLETED', 'FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'].includes(status.name);
 }

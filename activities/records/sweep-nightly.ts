@@ -1,8 +1,14 @@
 import { and, asc, eq, inArray, isNotNull, lt } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
-import { idempotencyKeys, operations, operationUndos, secrets, servers } from '../../db/schema/index.js';
+import {
+  idempotencyKeys,
+  operations,
+  operationUndos,
+  secrets,
+  servers,
+  OPEN_UNDOS,
+} from '../../db/schema/index.js';
 import type { CleanupParams } from '../../workflows/contract/cleanup.js';
-import { OPEN_UNDOS } from './open-undos.js';
 
 export type NightlyActivities = ReturnType<typeof createNightlyActivities>;
 

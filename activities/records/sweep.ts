@@ -7,11 +7,12 @@ import { operations } from '../../db/schema/index.js';
 import type { OperationState } from '../../workflows/contract/operation.js';
 import type { OperationRecords } from '../../workflows/contract/records.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
+import { isOpen, isStuck } from '../../workflows/contract/runs.js';
 import { type Description, historyPages } from './history.js';
 import { createOutcome, type Outcome } from './history-outcome.js';
 import { noticeStuck } from './notices.js';
 import { archiveOperation } from './operation-archive.js';
-import { findRun, isOpen } from './operation-run.js';
+import { findRun } from './operation-run.js';
 import { recordAbsence, recordEnd } from './sweep-end.js';
 import { resolveStart } from './sweep-start.js';
 
@@ -39,8 +40,6 @@ const AT_ONCE = 8;
 const BATCH = 200;
 /** States of an open operation that its workflow has recorded and shows in `OpState`. */
 const SHOWN: (OperationState | undefined)[] = ['running', 'holding', 'rolling_back'];
-/** Workflow task attempts from which a bug, and not a slow worker, is likely. */
-const STUCK_ATTEMPTS = 3;
 
 /** Keeps rows true when whoever should have written them died. Everything is found out anew by each sweep. */
 export function createSweepActivities(options: SweepOptions) {
@@ -104,8 +103,8 @@ async function catchUp(
   return true;
 }
 
-async function markStuck(db: Db, row: OperationRow, { raw }: Description): Promise<boolean> {
-  const stuck = (raw.pendingWorkflowTask?.attempt ?? 0) >= STUCK_ATTEMPTS;
+async function markStuck(db: Db, row: OperationRow, run: Description): Promise<boolean> {
+  const stuck = isStuck(run);
   if (stuck === row.stuck) return false;
   if (stuck) await noticeStuck(db, row);
   await db

@@ -2,7 +2,6 @@ import {
   type ClientRow,
   deleteClientRow,
   failAbandonedCreates,
-  findOpenUndos,
   findSubdomainHolder,
   insertClient,
   listBillingTypes,
@@ -11,6 +10,7 @@ import {
   updateClient,
 } from '../../db/queries/clients.js';
 import { findOperation } from '../../db/queries/operation-reads.js';
+import { findLeaver } from '../../db/queries/operation-starts.js';
 import { type ServerRow, shareServer } from '../../db/queries/servers.js';
 import type { Tx } from '../../db/database.js';
 import type { CreateClientParams } from '../../workflows/contract/clients.js';
@@ -150,10 +150,10 @@ async function explainAlive(tx: Tx, client: ClientRow, digest: string): Promise<
 
 /** What an ended operation left behind would be in the way of the next one. */
 export async function requireClean(tx: Tx, clientId: number): Promise<void> {
-  const operation = await findOpenUndos(tx, subjectId('client', clientId));
-  if (operation === undefined) return;
+  const leaver = await findLeaver(tx, subjectId('client', clientId));
+  if (leaver === undefined) return;
   throw new Problem('needs_cleanup', {
-    detail: `Operation ${operation} left things of client ${clientId} behind: see its leftovers, then delete the client`,
+    detail: `Operation ${leaver.id} left things of client ${clientId} behind: see its leftovers, then delete the client`,
   });
 }
 

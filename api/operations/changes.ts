@@ -1,9 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Sql } from 'postgres';
 import type { Logger } from 'pino';
-
-/** Notified of every event of an operation (payload: its id) and of every chunk of output (`<id>/<step>`). */
-const CHANNEL = 'slipway_operation';
+import { OPERATION_CHANNEL } from '../../db/operation-channel.js';
 
 export type Changes = ReturnType<typeof createChanges>;
 
@@ -46,7 +44,7 @@ export function createChanges({
       for (const wake of watches.get(topic) ?? []) wake();
     };
     // the driver listens again by itself, also after a first time that failed; what was said meanwhile is lost
-    sql.listen(CHANNEL, heard, wakeAll).catch((error: unknown) => {
+    sql.listen(OPERATION_CHANNEL, heard, wakeAll).catch((error: unknown) => {
       logger.warn({ error: String(error) }, 'cannot listen for operation events yet');
     });
   };

@@ -1,18 +1,13 @@
-import { type WorkflowExecutionDescription, WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Db } from '../../db/database.js';
 import { findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
 import { findOpenOperation } from '../../db/queries/operation-starts.js';
 import { isEnd } from '../../workflows/contract/operation.js';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
+import { firstRunOf, isOpen, operationOf } from '../../workflows/contract/runs.js';
 import type { Temporal } from '../temporal.js';
 
 /** A local describe takes a few milliseconds; this is for a busy server. */
 const DESCRIBE_MS = 800;
-/** A state that is not one of these may still go on, also one that is newer than this code. */
-const CLOSED: readonly string[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'];
-
-type Description = Pick<WorkflowExecutionDescription, 'memo' | 'typedSearchAttributes'>;
-
 export interface Run {
   workflowId: string;
   runId: string;
@@ -34,11 +29,11 @@ export async function describeRun(
     const description = await temporal.within(deadlineMs, () =>
       temporal.client.workflow.getHandle(workflowId).describe(),
     );
-    const { runId, type: kind, raw } = description;
+    const { runId, type: kind } = description;
     return {
       workflowId,
       runId,
-      firstRunId: raw.workflowExecutionInfo?.firstRunId || runId,
+      firstRunId: firstRunOf(description),
       operation: operationOf(description),
       kind,
       running: isOpen(description),
@@ -52,17 +47,6 @@ export async function describeRun(
 /** A run with a name of an operation is that one's; without, the row may know the run. */
 export function isOf(run: Run, { id, runId }: Pick<OperationRow, 'id' | 'runId'>): boolean {
   return run.operation === undefined ? run.firstRunId === runId : run.operation === id;
-}
-
-/** The memo is of our own starts, the attribute also of those by hand. */
-export function operationOf({ memo, typedSearchAttributes }: Description): string | undefined {
-  const said = memo?.['operation'];
-  return typeof said === 'string' ? said : typedSearchAttributes.get(SEARCH_ATTRIBUTES.OpId);
-}
-
-/** Whether a current run, which is never one that has continued as new, has not ended. */
-export function isOpen({ status }: { status: { name: string } }): boolean {
-  return !CLOSED.includes(status.name);
 }
 
 export type Holder =

@@ -1,13 +1,11 @@
 import type { OperationView, StepView } from '../../workflows/contract/operation.js';
+import { isOpen, isStuck, operationOf } from '../../workflows/contract/runs.js';
 import { VIEW_QUERY } from '../../workflows/contract/signals.js';
 import type { Temporal } from '../temporal.js';
-import { isOpen, operationOf } from './holder.js';
 import type { OperationAnswer } from './view.js';
 
 /** `spec/operations.md`: the enriched view answers within 1 s; this leaves room for the database. */
 const BUDGET_MS = 800;
-/** Workflow task attempts from which a bug, and not a slow worker, is likely. */
-const STUCK_ATTEMPTS = 3;
 
 interface Pending {
   attempt: number;
@@ -29,9 +27,8 @@ export async function enrich(temporal: Temporal, recorded: OperationAnswer): Pro
     const view = await temporal
       .within(left(), () => exact.query<OperationView>(VIEW_QUERY))
       .catch(() => undefined);
-    const { raw } = description;
-    const stuck = (raw.pendingWorkflowTask?.attempt ?? 0) >= STUCK_ATTEMPTS;
-    const pending = pendingByStep(raw.pendingActivities ?? []);
+    const stuck = isStuck(description);
+    const pending = pendingByStep(description.raw.pendingActivities ?? []);
     const { stuck: _asRecorded, ...known } = recorded;
     const fresh = view === undefined || view.id !== recorded.id ? known : { ...known, ...view };
     return {

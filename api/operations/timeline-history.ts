@@ -9,7 +9,7 @@ import {
 import { grpcCode } from '../errors.js';
 import { invalidInput } from '../router.js';
 import type { Temporal } from '../temporal.js';
-import { isOpen } from './holder.js';
+import { isOpen } from '../../workflows/contract/runs.js';
 import type { Place } from './timeline.js';
 
 /** A page of history is read within milliseconds; this is for a busy server. */

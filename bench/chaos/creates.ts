@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer, Call, CallOptions } from '../api-caller.js';
-import { clientFields, operationOf, told } from '../create-client/slipway.js';
+import { clientFields } from '../client-fields.js';
+import { operationOf, told } from '../create-client/slipway.js';
 
 export interface Created {
   subdomain: string;
@@ -37,7 +38,7 @@ interface Create {
 /** A client's create as a careful caller asks for it: the same POST with the same key until there is an answer. */
 export async function createUnderFire({ call, serverId, subdomain, key }: Create): Promise<Created> {
   const began = performance.now();
-  const fields = clientFields(serverId, subdomain);
+  const fields = clientFields({ serverId, subdomain });
   const headers = { 'idempotency-key': key };
   const answer = await insist(call, 'POST', '/clients/', { fields, headers }, POST_MS);
   const elapsed = () => Math.round(performance.now() - began);

@@ -1,7 +1,8 @@
+import { clientFields } from '../client-fields.js';
 import type { LabHost } from '../../lab/host.js';
 import { findOperation, listSteps } from '../../db/queries/operation-reads.js';
 import type { Answer } from '../api-caller.js';
-import { type Rig, VERSION } from './rig.js';
+import type { Rig } from './rig.js';
 
 export interface SlipwaySample {
   clientId: number;
@@ -37,35 +38,12 @@ function serverFields(host: LabHost): Record<string, string> {
   };
 }
 
-/** No password, hence no mail: its server would be another program's time. */
-export function clientFields(serverId: number, subdomain: string): Record<string, string> {
-  return {
-    server_id: String(serverId),
-    name: 'Test laboratory',
-    short_name: 'lab',
-    admin_f: 'Family',
-    admin_i: 'Given',
-    admin_o: 'Middle',
-    admin_login: 'chief',
-    subdomain,
-    email: 'chief@example.test',
-    phone: '+1 555 0100',
-    city: 'Springfield',
-    timezone: 'Europe/Moscow',
-    version_tag: VERSION,
-    allowed_ips: '[]',
-    config: 'free text',
-    license: 'free text',
-    license_expires_at: '2030-01-01 00:00:00',
-  };
-}
-
 /** From before the POST until the answer that the operation has ended. */
 export async function createBySlipway(
   { call, database }: Pick<Rig, 'call' | 'database'>,
   { serverId, subdomain }: { serverId: number; subdomain: string },
 ): Promise<SlipwaySample> {
-  const fields = clientFields(serverId, subdomain);
+  const fields = clientFields({ serverId, subdomain });
   const sentAt = Date.now();
   const began = performance.now();
   const answer = await call('POST', '/clients/', { fields });

@@ -3,7 +3,7 @@ import postgres from 'postgres';
 import { freePort } from '../../lab/free-port.js';
 import { pollUntil } from '../../lab/poll.js';
 import { type Api, type Services } from '../services.js';
-import { fieldsOf } from '../client-fields.js';
+import { clientFields } from '../client-fields.js';
 
 export const HELD = 50;
 /** Fifty first steps, one after the other on a busy machine. */
@@ -13,7 +13,7 @@ const HOLD_MS = 90_000;
 export async function holdOperations(services: Services, api: Api): Promise<void> {
   const serverId = await addUnreachableServer(services.postgres.url);
   for (let count = 1; count <= HELD; count += 1) {
-    const fields = fieldsOf({ serverId, subdomain: `held${count}` });
+    const fields = clientFields({ serverId, subdomain: `held${count}` });
     const { status, body } = await api.call('POST', '/clients/', { fields });
     if (status !== 202) throw new Error(`POST /clients/: ${status} ${JSON.stringify(body)}`);
   }

@@ -4,7 +4,7 @@ import postgres from 'postgres';
 import { freePort } from '../../lab/free-port.js';
 import type { Call } from '../api-caller.js';
 import { type Closers, log, observe, withClosers, writeResult } from '../benchmark.js';
-import { fieldsOf } from '../client-fields.js';
+import { clientFields } from '../client-fields.js';
 import { DURABILITY } from '../environment.js';
 import { interleave } from '../interleave.js';
 import { startProcess, untilLogged } from '../processes.js';
@@ -19,7 +19,7 @@ import { fillTables } from './rows.js';
 const CONNECTIONS = 8;
 const LOAD_MS = 2_000;
 const WARM_UP_MS = 1_500;
-const FIRST = fieldsOf({ serverId: 1, subdomain: 'first' });
+const FIRST = clientFields({ serverId: 1, subdomain: 'first' });
 /** Load, not its bounds, is what is measured. */
 const UNBOUND = { RATE_LIMIT: '1000000', RATE_LIMIT_CHANGES: '1000000' };
 

@@ -1,5 +1,5 @@
 import { AUTHORIZATION } from '../api-caller.js';
-import { fieldsOf } from '../client-fields.js';
+import { clientFields } from '../client-fields.js';
 import { CLIENT, OPERATION } from './rows.js';
 
 export interface Case {
@@ -55,7 +55,7 @@ export const CASES: readonly Case[] = [
 export function requestOf(method: Case['method'], path: string): string {
   const head = [`${method} ${path} HTTP/1.1`, 'Host: 127.0.0.1', `Authorization: ${AUTHORIZATION}`];
   if (method === 'GET') return [...head, '', ''].join('\r\n');
-  const body = new URLSearchParams(fieldsOf({ serverId: 1, subdomain: 'n{n}' }))
+  const body = new URLSearchParams(clientFields({ serverId: 1, subdomain: 'n{n}' }))
     .toString()
     .replaceAll('%7Bn%7D', '{n}');
   const length = body.replaceAll('{n}', '000000').length;

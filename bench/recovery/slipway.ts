@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { findStep, listSteps } from '../../db/queries/operation-reads.js';
 import type { Rig } from '../create-client/rig.js';
-import { clientFields, ended, operationOf, removeBySlipway, told } from '../create-client/slipway.js';
+import { clientFields } from '../client-fields.js';
+import { ended, operationOf, removeBySlipway, told } from '../create-client/slipway.js';
 import { effectsOf, repeated } from './effects.js';
 
 export interface Recovery {
@@ -36,7 +37,7 @@ export async function recoverBySlipway(
   { serverId, step, place, afterMs, subdomain }: Recover,
 ): Promise<Recovery> {
   const sinceMs = Date.now();
-  const answer = await rig.call('POST', '/clients/', { fields: clientFields(serverId, subdomain) });
+  const answer = await rig.call('POST', '/clients/', { fields: clientFields({ serverId, subdomain }) });
   if (answer.status !== 202) throw new Error(`POST /clients/: ${told(answer)}`);
   const operation = operationOf(answer);
   const inside = await reached(rig, operation, { step, place, afterMs });

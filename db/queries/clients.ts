@@ -1,14 +1,6 @@
 import { and, asc, count, desc, eq, ilike, inArray, lt, ne, or, sql } from 'drizzle-orm';
 import type { Queries, Tx } from '../database.js';
-import {
-  backups,
-  billingTypes,
-  clients,
-  operations,
-  operationUndos,
-  servers,
-  type ClientStatus,
-} from '../schema/index.js';
+import { backups, billingTypes, clients, operations, servers, type ClientStatus } from '../schema/index.js';
 import { END_STATES } from '../../workflows/contract/operation.js';
 
 export type ClientRow = typeof clients.$inferSelect;
@@ -131,23 +123,6 @@ export async function failAbandonedCreates(
           )})`,
       ),
     );
-}
-
-/** An ended operation of the subject that left something behind. */
-export async function findOpenUndos(db: Queries, subject: string): Promise<string | undefined> {
-  const [row] = await db
-    .select({ id: operations.id })
-    .from(operations)
-    .innerJoin(operationUndos, eq(operationUndos.operationId, operations.id))
-    .where(
-      and(
-        eq(operations.subject, subject),
-        inArray(operations.state, [...END_STATES]),
-        inArray(operationUndos.state, ['registered', 'failed']),
-      ),
-    )
-    .limit(1);
-  return row?.id;
 }
 
 export async function listBillingTypes(db: Queries) {

@@ -1,6 +1,6 @@
 import { and, desc, eq, exists, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm';
 import type { Queries, Tx } from '../database.js';
-import { idempotencyKeys, operations, operationUndos } from '../schema/index.js';
+import { idempotencyKeys, operations, operationUndos, OPEN_UNDOS } from '../schema/index.js';
 import type { OperationRow } from './operation-reads.js';
 
 export type IdempotencyRow = typeof idempotencyKeys.$inferSelect;
@@ -95,12 +95,7 @@ export async function findLeaver(db: Queries, subject: string): Promise<Operatio
   const open = db
     .select({ id: operationUndos.id })
     .from(operationUndos)
-    .where(
-      and(
-        eq(operationUndos.operationId, operations.id),
-        inArray(operationUndos.state, ['registered', 'failed']),
-      ),
-    );
+    .where(and(eq(operationUndos.operationId, operations.id), inArray(operationUndos.state, OPEN_UNDOS)));
   const [row] = await db
     .select()
     .from(operations)

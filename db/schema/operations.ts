@@ -119,6 +119,8 @@ export const operationEvents = pgTable(
 );
 
 export type UndoState = 'registered' | 'undone' | 'kept' | 'failed';
+/** Not undone and not kept: they restrict their subject until a clean-up has run them. */
+export const OPEN_UNDOS: UndoState[] = ['registered', 'failed'];
 
 /** The undo ledger: written before the act's first effect, so that it outlives worker, workflow and Temporal. */
 export const operationUndos = pgTable(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { namesIn, testsOf } from '../support/named-tests.js';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const NO_TEST = '—';
@@ -25,23 +26,11 @@ function rowsOf(page: string): Row[] {
     .filter(({ promise }) => promise !== HEADER[0]);
 }
 
-/** Names as they stand in the source, of `it` and `test`; templates with their placeholders. */
-function namesIn(source: string): Set<string> {
-  const calls = source.matchAll(/\b(?:it|test)\(\s*(['"`])((?:\\.|(?!\1).)*)\1/gs);
-  return new Set([...calls].map(([, , name = '']) => name.replaceAll(/\\(['"`])/g, '$1')));
-}
-
-function namesOf(file: string): Set<string> | undefined {
-  const paths = ['', '.lab', '.slow'].map((suffix) => `${ROOT}test/${file}${suffix}.test.ts`);
-  const path = paths.find((candidate) => existsSync(candidate));
-  return path === undefined ? undefined : namesIn(readFileSync(path, 'utf8'));
-}
-
 function wrongIn(rows: readonly Row[]): string[] {
   return rows.flatMap(({ promise, file, test }) => {
     if (file === NO_TEST)
       return /^with .{30,}/.test(test) ? [] : [`${promise}: no test, and not with which part`];
-    const names = namesOf(file);
+    const names = testsOf(file);
     if (names === undefined) return [`${promise}: no file test/${file}`];
     return names.has(test) ? [] : [`${promise}: no test in ${file} is named "${test}"`];
   });

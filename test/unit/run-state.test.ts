@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isOpen } from '../../api/operations/holder.js';
+import { isOpen } from '../../workflows/contract/runs.js';
 
 describe('whether a run holds its subject', () => {
   const states: [string, boolean][] = [
