@@ -50,23 +50,33 @@ export interface OperationWorker {
 
 const NO_NOTICES: NoticeActivities = { deliverNotices: () => Promise.resolve({ delivered: 0, open: 0 }) };
 
-/** Waits cost little; more than these take turns. */
+/** Short acts and records. SSH and CPU are their limit, not slots: see design/performance-notes. */
+const ACTS_AT_ONCE = 40;
+/** Waits and followers of long commands cost little; the channels of each host bound what works there. */
 const WAITS_AT_ONCE = 500;
 
-/** One worker with the operation core around its activities, and one for what only waits. */
+/** One worker for workflows, short acts and records, and one for what takes long, so that it never takes their place. */
 export async function createWorker(parts: WorkerParts): Promise<OperationWorker> {
   const { connection, namespace, taskQueue, db } = parts;
   const client = new Client({ connection, namespace });
   const describe = createDescribe(client);
   const pace = parts.waitPace === undefined ? {} : { pace: parts.waitPace };
   const waits = { ...createAdmissions({ db, describe, ...pace }), ...createSubjects({ db, describe }) };
+  const activities = { ...activitiesOf(parts, client), ...waits };
+  const interceptors = { activity: [interceptorOf(parts)] };
+  const common = { connection, namespace, activities, interceptors, ...LEAVING };
   const workers = await Promise.all([
-    createStepWorker(parts, client, waits),
     Worker.create({
-      connection,
-      namespace,
+      ...common,
+      taskQueue,
+      workflowBundle: parts.workflowBundle,
+      // a dead worker's cached workflows are picked up by another after this long instead of 10 s
+      stickyQueueScheduleToStartTimeout: '2 seconds',
+      maxConcurrentActivityTaskExecutions: ACTS_AT_ONCE,
+    }),
+    Worker.create({
+      ...common,
       taskQueue: waitsQueue(taskQueue),
-      activities: waits,
       maxConcurrentActivityTaskExecutions: WAITS_AT_ONCE,
       maxConcurrentActivityTaskPolls: 2,
     }),
@@ -94,45 +104,37 @@ function together(workers: readonly Worker[]): OperationWorker {
   };
 }
 
-function createStepWorker(parts: WorkerParts, client: Client, waits: object): Promise<Worker> {
-  const { connection, namespace, taskQueue, workflowBundle, db, secrets, limits, retryWindowMs, edits, log } =
-    parts;
-  const interceptor = createStepInterceptor({
+const LEAVING = {
+  // what runs may end by itself on SIGTERM; below the 60 s that compose grants before it kills
+  shutdownGraceTime: '45 seconds',
+  // the SDK's own is 8 s of the 10 s timeout, and a cancel is only learnt of by a heartbeat
+  maxHeartbeatThrottleInterval: '3 seconds',
+} as const;
+
+function interceptorOf({ db, secrets, retryWindowMs, log, inject }: WorkerParts) {
+  return createStepInterceptor({
     records: createStepRecords(db),
     redact: (text) => redactChunk(text, secrets.valuesInUse()),
     retryWindowMs,
     log,
-    ...(parts.inject === undefined ? {} : { inject: parts.inject }),
+    ...(inject === undefined ? {} : { inject }),
   });
-  const { notices = NO_NOTICES } = parts;
+}
+
+function activitiesOf(parts: WorkerParts, client: Client): object {
+  const { db, taskQueue, limits, edits, log, notices = NO_NOTICES } = parts;
   const onNotice = () => {
     // the minute sweep delivers what this does not
     notices.deliverNotices().catch((error: unknown) => log.warn({ error: String(error) }, 'a notice waits'));
   };
   const records = createOperationRecords({ db, limits, edits, onNotice });
-  return Worker.create({
-    connection,
-    namespace,
-    taskQueue,
-    workflowBundle,
-    activities: {
-      ...records,
-      ...notices,
-      ...createCleanupActivities(db),
-      ...createNightlyActivities(db),
-      ...createSweepActivities({ db, client, taskQueue, records }),
-      ...createFanOutRecords({ db, describe: createDescribe(client) }),
-      ...waits,
-      ...parts.activities,
-    },
-    interceptors: { activity: [interceptor] },
-    // a dead worker's cached workflows are picked up by another after this long instead of 10 s
-    stickyQueueScheduleToStartTimeout: '2 seconds',
-    // what runs may end by itself on SIGTERM; below the 60 s that compose grants before it kills
-    shutdownGraceTime: '45 seconds',
-    // the SDK's own is 8 s of the 10 s timeout, and a cancel is only learnt of by a heartbeat
-    maxHeartbeatThrottleInterval: '3 seconds',
-    // SSH and CPU are the limit, not slots: see design/performance-notes
-    maxConcurrentActivityTaskExecutions: 40,
-  });
+  return {
+    ...records,
+    ...notices,
+    ...createCleanupActivities(db),
+    ...createNightlyActivities(db),
+    ...createSweepActivities({ db, client, taskQueue, records }),
+    ...createFanOutRecords({ db, describe: createDescribe(client) }),
+    ...parts.activities,
+  };
 }

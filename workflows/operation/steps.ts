@@ -1,5 +1,6 @@
 import type { Duration } from '@temporalio/common';
-import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { waitsQueue } from '../contract/admission.js';
 import type { StepError, StepState } from '../contract/operation.js';
 import type { Act, StepRef } from '../contract/step.js';
 import { callAct } from './calls.js';
@@ -19,11 +20,14 @@ export interface StepOptions<Result> {
   skippable?: boolean;
   /** which parameters `retry` may change, and from which step on work is then done again (default: this step) */
   editable?: { fields: string[]; from?: string };
-  /** how long one attempt may take; default 2 minutes, enough for everything that is not a build or a migration */
+  /** how long one attempt may take, of an act that takes long; default 2 minutes */
   within?: Duration;
   /** what it acts on, for plans; default: the subject */
   target?: string;
 }
+
+/** Enough for everything that is not a build, a migration or a copy. */
+const SHORT = '2 minutes';
 
 /** What a plan gives to the story in place of the result: a value, or what a read-only act answers. */
 export type Planned<Result> =
@@ -158,7 +162,12 @@ async function attempt<Result>(
   const ref = referTo(run, key, options);
   const time = new Date().toISOString();
   run.apply({ type: 'step_started', key, title: options.title, attempt: ref.try, time });
-  const timing = { ...actTiming(options.within ?? '2 minutes'), activityId: `${key}/${ref.try}` };
+  const timing = {
+    ...actTiming(options.within ?? SHORT),
+    activityId: `${key}/${ref.try}`,
+    // hours of builds and migrations must not take the places of short acts and records
+    ...(options.within === undefined ? {} : { taskQueue: waitsQueue(workflowInfo().taskQueue) }),
+  };
   const act = () => callAct(options.do, ref, timing);
   const result = await (run.committed ? CancellationScope.nonCancellable(act) : act());
   endStep(run, key, { state: 'done' });
