@@ -23,6 +23,8 @@ export interface AppSettings {
   rateLimits: RateLimits;
   /** silence of an event stream until a comment; absent: 15 s */
   commentMs?: number;
+  /** event streams of one login that may be open at a time; absent: 200 */
+  streamsAtOnce?: number;
 }
 
 /** What `createApp` is given by its composition root, or by a test. */

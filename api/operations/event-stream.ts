@@ -74,12 +74,16 @@ export interface StreamOptions {
   source(signal: AbortSignal): AsyncGenerator<StreamEvent | null, void>;
   stopping: AbortSignal;
   failed(error: unknown): void;
+  /** once, when nothing more is sent, for whatever reason */
+  over(): void;
   stalledMs?: number;
 }
 
 /** Server-Sent Events. The source runs only as the reader takes them, so nothing gathers behind a slow one. */
-export function streamEvents({ source, stopping, failed, stalledMs = STALLED_MS }: StreamOptions): Response {
+export function streamEvents(options: StreamOptions): Response {
+  const { source, stopping, failed, stalledMs = STALLED_MS } = options;
   const left = new AbortController();
+  left.signal.addEventListener('abort', options.over);
   const events = source(left.signal);
   let untaken: NodeJS.Timeout | undefined;
   let drop = (): void => undefined;

@@ -34,18 +34,29 @@ const OutputQuery = z.object({
     example: 262144,
   }),
 });
+/** Of one caller: far more than a panel has operations on its screen, and far less than a process can serve. */
+const STREAMS_AT_ONCE = 200;
 const gone = { 204: { description: 'The caller has had the `end`: an EventSource stays away' } };
 
 /** What an operation does while it does it: its events, and the raw output of its steps. */
 export function addOperationStreamRoutes(router: Router, deps: RouteDeps): void {
   const { db, changes, settings, logger } = deps;
   const commentMs = () => settings.commentMs ?? COMMENT_MS;
-  const answer = (source: (signal: AbortSignal) => AsyncGenerator<StreamEvent | null, void>): Response =>
-    streamEvents({
+  const open = new Map<string, number>();
+  const answer = (c: Ctx, source: (signal: AbortSignal) => AsyncGenerator<StreamEvent | null, void>) => {
+    // nobody reads the body of a HEAD, so it would never end
+    if (c.req.method === 'HEAD') return new Response(null, { headers: { 'Content-Type': EVENT_STREAM } });
+    const who = c.get('actor');
+    const others = open.get(who) ?? 0;
+    if (others >= (settings.streamsAtOnce ?? STREAMS_AT_ONCE)) throw tooMany(others);
+    open.set(who, others + 1);
+    return streamEvents({
       source,
       stopping: changes.stopping,
       failed: (error) => logger.error({ error: describeError(error) }, 'an event stream broke off'),
+      over: () => open.set(who, (open.get(who) ?? 1) - 1),
     });
+  };
 
   router.add(
     {
@@ -70,7 +81,7 @@ Resumes behind \`Last-Event-ID\`; a comment every ${COMMENT_MS / 1000} s keeps p
       if (row === undefined) throw new Problem('not_found', { detail: `There is no operation ${operation}` });
       if (last?.ended === true && isEnd(row.state)) return c.body(null, 204);
       const after = last?.number ?? query.after ?? 0;
-      return answer((signal) =>
+      return answer(c, (signal) =>
         followOperation({ db, changes, operation, after, commentMs: commentMs(), signal }),
       );
     },
@@ -105,9 +116,14 @@ newest 2 MiB, with a mark where the middle was cut. \`cursor\` counts bytes and 
       const page = await readOutput(from);
       if (!wantsStream(c)) return c.json(page);
       if (last?.ended === true && page.complete) return c.body(null, 204);
-      return answer((signal) => followOutput({ ...from, changes, commentMs: commentMs(), signal }));
+      return answer(c, (signal) => followOutput({ ...from, changes, commentMs: commentMs(), signal }));
     },
   );
+}
+
+function tooMany(open: number): Problem {
+  const detail = `${open} event streams of this login are open: close some, or follow lists by polling`;
+  return new Problem('too_many_requests', { detail, headers: { 'Retry-After': '10' } });
 }
 
 function stream(description: string) {

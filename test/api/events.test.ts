@@ -17,7 +17,7 @@ describe('GET /operations/{id}/events', () => {
   let api: Harness;
 
   before(async () => {
-    api = await openHarness({ temporal: 'none', settings: { commentMs: 300 } });
+    api = await openHarness({ temporal: 'none', settings: { commentMs: 300, streamsAtOnce: 40 } });
   });
   after(() => api.close());
 
@@ -211,6 +211,25 @@ describe('GET /operations/{id}/events', () => {
     });
   });
 
+  it('has a bound of streams at a time for each login, and takes the next one once another is closed', async () => {
+    const id = await make();
+    const streams = await Promise.all(Array.from({ length: 40 }, () => open(id)));
+    const refused = await api.call('GET', `/operations/${id}/events`);
+    assert.equal(refused.status, 429);
+    assert.equal(refused.headers.get('retry-after'), '10');
+    assert.equal((await api.call('HEAD', `/operations/${id}/events`)).status, 200, 'it holds no stream');
+    streams[0]?.leave();
+    const next = await pollUntil({
+      what: 'a place',
+      deadlineMs: 2_000,
+      probe: async () => {
+        const response = await api.call('GET', `/operations/${id}/events`);
+        return response.status === 200 ? readEvents(response) : undefined;
+      },
+    });
+    for (const stream of [next, ...streams]) stream.leave();
+  });
+
   it('shares one LISTEN connection over many streams', async () => {
     const id = await make();
     const streams = await Promise.all(Array.from({ length: 40 }, () => open(id)));
@@ -269,6 +288,7 @@ describe('GET /operations/{id}/events', () => {
       source: (signal) =>
         followOperation({ db: api.db, changes, operation, after: 0, commentMs: 60_000, signal }),
       stopping: changes.stopping,
+      over: () => undefined,
       failed: (error) => assert.fail(String(error)),
     });
   }
@@ -292,6 +312,7 @@ describe('an event stream whose reader is slow', () => {
       source,
       stopping: new AbortController().signal,
       failed: () => undefined,
+      over: () => undefined,
     });
     const reader = response.body?.getReader();
     assert.ok(reader);
@@ -303,6 +324,7 @@ describe('an event stream whose reader is slow', () => {
 
   it('is let go when it takes nothing for too long, and its source with it', async () => {
     let closed = false;
+    let ended = 0;
     async function* source() {
       try {
         for (;;) yield null;
@@ -314,6 +336,7 @@ describe('an event stream whose reader is slow', () => {
       source,
       stopping: new AbortController().signal,
       failed: () => undefined,
+      over: () => void (ended += 1),
       stalledMs: 50,
     });
     const reader = response.body?.getReader();
@@ -321,6 +344,7 @@ describe('an event stream whose reader is slow', () => {
     for (let taken = 0; taken < 3; taken += 1) await reader.read();
     await pollUntil({ what: 'the source ends', deadlineMs: 1_000, probe: () => closed || undefined });
     await assert.rejects(reader.read(), /takes nothing/);
+    assert.equal(ended, 1);
   });
 });
 
