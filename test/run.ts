@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toolsDir } from '../lab/config.js';
@@ -18,18 +18,18 @@ import { compiledFile } from './support/program.js';
 const ROOT = new URL('..', import.meta.url).pathname;
 /** Every file that needs lab hosts is named so. */
 const LAB_FILE = /\.lab\.test\.ts$/;
-/** Needs no host, but half a minute or more: real processes that die, hundreds of operations. */
+/** Needs no host, but long: processes that die, hundreds of operations, operations among each other, sweeps. */
 const SLOW_FILE = /\.slow\.test\.ts$/;
-/** Minutes; waits of half a minute for bounds of workflows; ten seconds. What is not named takes a second. */
-const LONGEST_FIRST = [LAB_FILE, SLOW_FILE, /^test\/workflows\/(?!timing)/, /^test\/(api|replay)\//];
 /** Measures a quiet machine. */
-const LAST = /\/timing\.test\.ts$/;
+const LAST = /\/timing\.slow\.test\.ts$/;
 /** Of a whole file: the longest takes five minutes alone on two cores, and a busy machine three times that. */
 const TEST_TIMEOUT_MS = 25 * 60_000;
 /** Lab files keep both cores busy, and their hosts. */
 const LAB_FILES_AT_ONCE = 2;
-/** The others mostly wait. */
-const FILES_AT_ONCE = 4;
+/** The others wait half of their time. */
+const FILES_AT_ONCE = 6;
+/** Processes for the files that need none of their own. */
+const GROUPS = 6;
 /** Workflows that test files share. */
 const BUNDLES = {
   SLIPWAY_TEST_BUNDLE: 'test/support/core-workflows.ts',
@@ -68,14 +68,7 @@ async function main(args: string[]): Promise<number> {
 async function testFiles(): Promise<string[]> {
   const entries = await readdir(join(ROOT, 'test'), { recursive: true });
   const files = entries.filter((entry) => entry.endsWith('.test.ts')).map((entry) => join('test', entry));
-  return files.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
-}
-
-/** The longest start first, so that none of them runs alone at the end. */
-function rank(file: string): number {
-  if (LAST.test(file)) return Number.POSITIVE_INFINITY;
-  const found = LONGEST_FIRST.findIndex((pattern) => pattern.test(file));
-  return found < 0 ? LONGEST_FIRST.length : found;
+  return files.sort((a, b) => a.localeCompare(b));
 }
 
 async function startShared(dir: string): Promise<Record<string, string>> {
@@ -152,7 +145,18 @@ async function runFiles({ files, env, dir, concurrency }: RunFiles): Promise<num
   log(`${files.length} files`);
   const built = join(dir, 'built');
   await mkdir(built);
+  const groups = await dealOut(files.filter((file) => !isAlone(file)));
   await compile({ root: ROOT, files: [RUNNER, ...WORKERS, ...files], dir: built });
+  const together = await Promise.all(groups.map((group, index) => writeGroup(built, group, index)));
+  const compiled = (test: (file: string) => boolean): string[] =>
+    files.filter(test).map((file) => compiledFile(built, file));
+  // the longest start first, so that none of them runs alone at the end
+  const programs = [
+    ...compiled((file) => LAB_FILE.test(file)),
+    ...together,
+    ...compiled((file) => SLOW_FILE.test(file) && !LAST.test(file)),
+    ...compiled((file) => LAST.test(file)),
+  ];
   const args = [
     ...[
       '--enable-source-maps',
@@ -160,7 +164,7 @@ async function runFiles({ files, env, dir, concurrency }: RunFiles): Promise<num
       `--concurrency=${concurrency}`,
       `--timeout=${TEST_TIMEOUT_MS}`,
     ],
-    ...files.map((file) => compiledFile(built, file)),
+    ...programs,
   ];
   const child = spawn(process.execPath, args, {
     stdio: 'inherit',
@@ -168,6 +172,35 @@ async function runFiles({ files, env, dir, concurrency }: RunFiles): Promise<num
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
+}
+
+/** Loses its processes on purpose, or takes so long that it would hold up the others of a group. */
+function isAlone(file: string): boolean {
+  return LAB_FILE.test(file) || SLOW_FILE.test(file);
+}
+
+/** A process costs a second of a processor before its first test, so files share some; length stands for time. */
+async function dealOut(files: string[]): Promise<string[][]> {
+  const sized = await Promise.all(files.map(async (file) => ({ file, size: (await stat(file)).size })));
+  const groups = Array.from({ length: Math.min(GROUPS, files.length) }, () => ({
+    size: 0,
+    files: [] as string[],
+  }));
+  for (const { file, size } of sized.sort((a, b) => b.size - a.size)) {
+    const smallest = groups.reduce((least, group) => (group.size < least.size ? group : least));
+    smallest.files.push(file);
+    smallest.size += size;
+  }
+  return groups.map((group) => group.files);
+}
+
+async function writeGroup(built: string, files: string[], index: number): Promise<string> {
+  const program = join(built, `group-${index + 1}.mjs`);
+  await writeFile(
+    program,
+    files.map((file) => `import ${JSON.stringify(compiledFile(built, file))};\n`).join(''),
+  );
+  return program;
 }
 
 let exitCode = 1;

@@ -118,16 +118,20 @@ describe('access and conventions', () => {
     });
 
     it('answers alike in time whether the name exists or not', async () => {
+      // the quickest of many, because a busy machine makes any single one slow
       const quickest = { admin: Infinity, nobody: Infinity };
-      for (let i = 0; i < 5; i += 1) {
+      const alike = () => {
+        const ratio = quickest.admin / quickest.nobody;
+        return ratio > 0.5 && ratio < 2;
+      };
+      for (let i = 0; i < 5 || (i < 60 && !alike()); i += 1) {
         for (const login of ['admin', 'nobody'] as const) {
           const began = performance.now();
-          assert.equal((await guess('192.0.2.73', login)).status, 401);
+          assert.equal((await guess(`198.18.7.${i}`, login)).status, 401);
           quickest[login] = Math.min(quickest[login], performance.now() - began);
         }
       }
-      const ratio = quickest.admin / quickest.nobody;
-      assert.ok(ratio > 0.5 && ratio < 2, JSON.stringify(quickest));
+      assert.ok(alike(), JSON.stringify(quickest));
     });
 
     it('believes forwarded addresses only from trusted proxies', async () => {

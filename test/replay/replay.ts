@@ -1,14 +1,11 @@
 import { defaultPayloadConverter } from '@temporalio/common';
-import { bundleWorkflowCode, DefaultLogger, type InjectedSinks, Runtime, Worker } from '@temporalio/worker';
+import { bundleWorkflowCode, type InjectedSinks, Worker } from '@temporalio/worker';
+import { quietRuntime } from '../support/quiet-runtime.js';
 import type { History } from './histories.js';
 import type { ReportSinks, Scheduled } from './report-schedules.js';
 
 // a replay that fails on purpose is no news
-Runtime.install({
-  logger: new DefaultLogger('ERROR', () => undefined),
-  telemetryOptions: { logging: { filter: 'OFF' } },
-  shutdownSignals: [],
-});
+quietRuntime();
 
 const pathOf = (file: string): string => new URL(file, import.meta.url).pathname;
 const ignore = (): void => undefined;
