@@ -5,6 +5,9 @@ import { createNginxActivities } from '../activities/nginx/activities.js';
 import { createProductActivities } from '../activities/product/commands.js';
 import { loadProfile, loadProfiles } from '../activities/product/profile.js';
 import { createClientRecords } from '../activities/records/client-records.js';
+import { createFleetRecords } from '../activities/records/fleet.js';
+import { createConfigurationActivities } from '../activities/servers/configuration.js';
+import { createImageActivities } from '../activities/servers/images.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
 import { createSqlActivities } from '../activities/sql/activities.js';
@@ -27,7 +30,10 @@ export function createActivities(parts: ActivityParts) {
     ...createProductActivities(connections),
     ...createNginxActivities(connections),
     ...createMailActivities({ db, secrets, transport, profiles: loadProfiles(), from: mailFrom }),
+    ...createFleetRecords({ db }),
     ...createJobActivities(connections),
+    ...createConfigurationActivities(connections),
+    ...createImageActivities(connections),
     ...createProbes(connections),
   };
 }

@@ -9,6 +9,7 @@ type StandIns = ReturnType<typeof createActivities>;
 /** Activities that do nothing and answer at once, as those of a healthy host would. */
 export function createStandIns(): StandIns {
   const nothing = (): Promise<void> => Promise.resolve();
+  const nobody = () => Promise.resolve([]);
   return {
     reserveClient: ({ clientId }) =>
       Promise.resolve({
@@ -50,6 +51,15 @@ export function createStandIns(): StandIns {
     removeJobs: nothing,
     endJobs: nothing,
     removeOldJobs: nothing,
+    listClientsToSwitch: nobody,
+    listClientsToMigrate: nobody,
+    listClientsToRefresh: nobody,
+    listServersToReconfigurate: nobody,
+    countChanged: () => Promise.resolve({ changed: 0 }),
+    listServerOutcomes: () => Promise.resolve({ changed: 0, servers: [] }),
+    requireVersion: nothing,
+    pullConfiguration: () => Promise.resolve({ commit: '0f3c1a7be5d24c6893b1a0d4f6e8c2b7a9d5e013' }),
+    removeServerJobs: nothing,
     probeServer: () => Promise.resolve({ readAt: '2031-01-31T12:00:00.000Z', images: [] }),
   };
 }

@@ -8,6 +8,10 @@ export const WORKFLOW_TYPES = {
   delete_client: 'deleteClient',
   set_admin_password: 'setAdminPassword',
   cleanup: 'cleanup',
+  switch_all: 'switchAll',
+  migrate_all: 'migrateAll',
+  deploy_server: 'deployServer',
+  reconfigurate: 'reconfigurate',
 } as const;
 export type OperationKind = keyof typeof WORKFLOW_TYPES;
 
