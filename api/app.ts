@@ -21,6 +21,7 @@ import { addAccessRoutes } from './routes/access.js';
 import { addApiKeyRoutes } from './routes/api-keys.js';
 import { addClientChangeRoutes } from './routes/client-changes.js';
 import { addClientRoutes } from './routes/clients.js';
+import { addFanOutRoutes } from './routes/fan-outs.js';
 import { addDocumentRoutes } from './routes/documents.js';
 import { addOperationStreamRoutes } from './routes/operation-streams.js';
 import { addOperationCleanupRoutes } from './routes/operation-cleanup.js';
@@ -60,6 +61,8 @@ export function createApp(deps: AppDeps): Router {
 
 /** Declares every route; the document needs no more than this. */
 export function addRoutes(router: Router, deps: RouteDeps): void {
+  // before `/clients/{id}`, which would match `/clients/reconfigurate`
+  addFanOutRoutes(router, deps);
   addClientRoutes(router, deps);
   addClientChangeRoutes(router, deps);
   addServerRoutes(router, deps);

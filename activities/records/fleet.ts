@@ -60,8 +60,7 @@ export function createFleetRecords({ db }: { db: Db }) {
     listClientsToSwitch: (
       { serverId, versionTag, force }: OnServer & { versionTag: string; force: boolean },
       _step: StepContext,
-    ) =>
-      listClients({ serverId }, { verb: 'Switch', params: { versionTag, force }, except: { versionTag } }),
+    ) => listClients({ serverId }, { verb: 'Switch', params: { versionTag, force }, except: { versionTag } }),
 
     listClientsToMigrate: (on: OnServer, _step: StepContext) => listClients(on, { verb: 'Migrate' }),
 

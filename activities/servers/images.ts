@@ -16,12 +16,14 @@ export function createImageActivities(connections: Connections) {
   return {
     /** Changes nothing: `InvalidInput` names the versions of the product's image that are there instead. */
     async requireVersion(
-      { serverId, versionTag }: { serverId: number; versionTag: string },
+      { serverId, versionTag, image: named }: { serverId: number; versionTag: string; image?: string },
       step: StepContext,
     ): Promise<void> {
       const server = await servers.get(serverId);
-      const { docker } = await hostFacts(connections, server, { signal: step.signal, needs: ['docker'] });
       const { image } = loadProfile(server.product);
+      if (named !== undefined && named !== image)
+        throw failure('InvalidInput', `${named} is not the product's image, which is ${image}`);
+      const { docker } = await hostFacts(connections, server, { signal: step.signal, needs: ['docker'] });
       const script = sh`${docker} image ls --format '{{.Tag}}' -- ${image}`;
       const result = await ssh.run(targetOf(requireHostKey(server)), script, { signal: step.signal });
       const what = `listing ${image} on ${nameOf(server)}`;

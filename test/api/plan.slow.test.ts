@@ -171,7 +171,23 @@ describe('plan=true on a route that starts an operation', () => {
       await leaveUndone(operation);
       return { method: 'POST', path: `/operations/${operation}/cleanup` };
     },
+    ...fanOutRoutes(),
   };
+
+  /** The source's GET and ours; the fleet of these stand-ins is empty. */
+  function fanOutRoutes(): Record<string, () => Promise<Start>> {
+    const paths = {
+      '/servers/{id}/switch_all/{image_name}': () => `/servers/${serverId}/switch_all/1.4-master`,
+      '/servers/{id}/migrate_all': () => `/servers/${serverId}/migrate_all`,
+      '/servers/{id}/deploy': () => `/servers/${serverId}/deploy`,
+      '/clients/reconfigurate': () => '/clients/reconfigurate',
+    };
+    return Object.fromEntries(
+      Object.entries(paths).flatMap(([route, path]) =>
+        ['GET', 'POST'].map((method) => [`${method} ${route}`, async () => ({ method, path: path() })]),
+      ),
+    );
+  }
 
   async function leaveUndone(operationId: string): Promise<void> {
     await api.db.insert(operationUndos).values({

@@ -63,7 +63,16 @@ async function standIn(input: OperationInput<unknown>): Promise<OperationPlan | 
   return undefined;
 }
 
-export { standIn as cleanup, standIn as createClient, standIn as deleteClient, standIn as setAdminPassword };
+export {
+  standIn as cleanup,
+  standIn as createClient,
+  standIn as deleteClient,
+  standIn as deployServer,
+  standIn as migrateAll,
+  standIn as reconfigurate,
+  standIn as setAdminPassword,
+  standIn as switchAll,
+};
 
 const READ_AT = '2031-01-31T12:00:00.000Z';
 

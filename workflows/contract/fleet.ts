@@ -14,6 +14,8 @@ export interface ServerFanOutParams {
 
 export interface SwitchAllParams extends ServerFanOutParams {
   versionTag: string;
+  /** as the caller named it: must be the product's own */
+  image?: string;
   /** also to a lower version */
   force: boolean;
 }

@@ -34,10 +34,10 @@ const definition = {
 /** Every client of a server that has another version is switched, some at a time; each rolls back by itself. */
 export async function switchAll(input: OperationInput<SwitchAllParams>): Promise<FanOutResult> {
   return runOperation(definition, input, async (op) => {
-    const { serverId, versionTag, force, rules } = op.params;
+    const { serverId, versionTag, image, force, rules } = op.params;
     await op.check('image', {
       title: 'Look for the version on the server',
-      do: images.requireVersion({ serverId, versionTag }),
+      do: images.requireVersion({ serverId, versionTag, ...(image === undefined ? {} : { image }) }),
     });
     return op.fanOut('clients', {
       title: `Switch to ${versionTag}`,
