@@ -67,6 +67,7 @@ export const clients = pgTable(
     uniqueIndex('clients_subnet').on(t.serverId, t.subnetIndex).where(sql`${t.subnetIndex} is not null`),
     index('clients_server').on(t.serverId, t.id),
     index('clients_status').on(t.status, t.id),
+    index('clients_living').on(t.id).where(sql`${t.status} <> 'deleted'`),
   ],
 );
 
