@@ -20,6 +20,7 @@ import { createRouter, methodNotAllowed, type Router } from './router.js';
 import { addAccessRoutes } from './routes/access.js';
 import { addApiKeyRoutes } from './routes/api-keys.js';
 import { addClientChangeRoutes } from './routes/client-changes.js';
+import { addClientVerbRoutes } from './routes/client-verbs.js';
 import { addClientRoutes } from './routes/clients.js';
 import { addFanOutRoutes } from './routes/fan-outs.js';
 import { addDocumentRoutes } from './routes/documents.js';
@@ -65,6 +66,7 @@ export function addRoutes(router: Router, deps: RouteDeps): void {
   addFanOutRoutes(router, deps);
   addClientRoutes(router, deps);
   addClientChangeRoutes(router, deps);
+  addClientVerbRoutes(router, deps);
   addServerRoutes(router, deps);
   addOperationRoutes(router, deps);
   addOperationStreamRoutes(router, deps);

@@ -1,6 +1,13 @@
 export { createClient } from './clients/create-client.js';
 export { deleteClient } from './clients/delete-client.js';
+export { mailClient } from './clients/mail-client.js';
+export { rebootClient } from './clients/reboot-client.js';
+export { refreshClient } from './clients/refresh-client.js';
 export { setAdminPassword } from './clients/set-admin-password.js';
+export { setDemo } from './clients/set-demo.js';
+export { setExpireDate } from './clients/set-expire-date.js';
+export { setMaintenance } from './clients/set-maintenance.js';
+export { updateClient } from './clients/update-client.js';
 export { cleanup } from './fleet/cleanup.js';
 export { reconfigurate } from './fleet/reconfigurate.js';
 export { lend } from './operation/lend.js';
