@@ -1,4 +1,5 @@
 import type { clients, servers } from '../db/schema/index.js';
+import type { ChangeRef, ClientChange } from '../workflows/contract/client-change.js';
 import { failure, kindOf } from '../workflows/contract/failures.js';
 import type { StepContext } from '../workflows/contract/step.js';
 import type { Ssh, SshTarget } from './ssh/types.js';
@@ -15,10 +16,28 @@ export interface OutputChunk {
   text: string;
 }
 
+/** What operations change of clients, by operation (`client_changes`). */
+export interface ClientChanges {
+  /** undefined: none is recorded */
+  get(change: string): Promise<ClientChange | undefined>;
+  /** the first ones that are kept stay */
+  keepSettings(settings: FormerSettings): Promise<void>;
+  /** null: none were kept */
+  formerSettings(change: string): Promise<FormerSettings['former'] | null>;
+}
+
+export interface FormerSettings {
+  change: string;
+  clientId: number;
+  /** null: it was not there */
+  former: Record<string, string | null>;
+}
+
 /** What the activities on servers need from the outside. Every `get` and `reveal` of something absent is `NotFound`. */
 export interface Connections {
   servers: { get(id: number): Promise<Server> };
   clients: { get(id: number): Promise<Client> };
+  changes: ClientChanges;
   secrets: { reveal(id: string): Promise<string> };
   ssh: Ssh;
   /** where the raw output of a step's remote commands goes */
@@ -27,6 +46,18 @@ export interface Connections {
   checkAddresses: readonly string[];
   /** Slipway's own line for authorized_keys, for those who set a host up */
   publicKey?: string;
+}
+
+/** The client as the operation `change` will leave it; the row itself is changed last. */
+export async function changedClient(
+  { clients, changes }: Pick<Connections, 'clients' | 'changes'>,
+  id: number,
+  { change, set = {} }: ChangeRef,
+): Promise<Client> {
+  const [client, recorded] = await Promise.all([clients.get(id), changes.get(change)]);
+  const { licenseExpiresAt, hostname: _, ...columns } = { ...recorded, ...set };
+  const moment = licenseExpiresAt == null ? licenseExpiresAt : new Date(licenseExpiresAt);
+  return { ...client, ...columns, ...(moment === undefined ? {} : { licenseExpiresAt: moment }) };
 }
 
 /** Where an SQL engine is, and as whom to log in there. */

@@ -20,7 +20,9 @@ import { createRouter, methodNotAllowed, type Router } from './router.js';
 import { addAccessRoutes } from './routes/access.js';
 import { addApiKeyRoutes } from './routes/api-keys.js';
 import { addClientChangeRoutes } from './routes/client-changes.js';
+import { addClientVerbRoutes } from './routes/client-verbs.js';
 import { addClientRoutes } from './routes/clients.js';
+import { addFanOutRoutes } from './routes/fan-outs.js';
 import { addDocumentRoutes } from './routes/documents.js';
 import { addOperationStreamRoutes } from './routes/operation-streams.js';
 import { addOperationCleanupRoutes } from './routes/operation-cleanup.js';
@@ -60,8 +62,11 @@ export function createApp(deps: AppDeps): Router {
 
 /** Declares every route; the document needs no more than this. */
 export function addRoutes(router: Router, deps: RouteDeps): void {
+  // before `/clients/{id}`, which would match `/clients/reconfigurate`
+  addFanOutRoutes(router, deps);
   addClientRoutes(router, deps);
   addClientChangeRoutes(router, deps);
+  addClientVerbRoutes(router, deps);
   addServerRoutes(router, deps);
   addOperationRoutes(router, deps);
   addOperationStreamRoutes(router, deps);

@@ -2,6 +2,7 @@ import { benchChaos } from './chaos/bench.js';
 import { benchCreateClient } from './create-client/bench.js';
 import { benchFootprint } from './footprint/bench.js';
 import { benchHttp } from './http/bench.js';
+import { benchLists } from './lists/bench.js';
 import { benchLogLatency } from './log-latency/bench.js';
 import { benchRecovery } from './recovery/bench.js';
 import { benchStepOverhead } from './step-overhead/bench.js';
@@ -43,6 +44,10 @@ const BENCHES: Record<string, Bench> = {
   footprint: {
     what: 'B9: memory and time until ready, beside a bare worker',
     run: benchFootprint,
+  },
+  lists: {
+    what: 'pages of clients among ten thousand; pages of a long log beside those of a short one',
+    run: benchLists,
   },
   'log-latency': {
     what: 'B10: from a remote line printed until an SSE client has it',

@@ -1,10 +1,17 @@
 import { createDockerActivities } from '../activities/docker/activities.js';
+import { createRefreshActivities } from '../activities/docker/refresh.js';
 import { createMailActivities } from '../activities/mail/activities.js';
 import { createSmtpTransport, type MailTransport, parseSmtpUrl } from '../activities/mail/transport.js';
 import { createNginxActivities } from '../activities/nginx/activities.js';
+import { createVhostRefreshActivities } from '../activities/nginx/refresh.js';
+import { createProductChangeActivities } from '../activities/product/changes.js';
 import { createProductActivities } from '../activities/product/commands.js';
 import { loadProfile, loadProfiles } from '../activities/product/profile.js';
+import { createClientChangeRecords } from '../activities/records/client-change-records.js';
 import { createClientRecords } from '../activities/records/client-records.js';
+import { createFleetRecords } from '../activities/records/fleet.js';
+import { createConfigurationActivities } from '../activities/servers/configuration.js';
+import { createImageActivities } from '../activities/servers/images.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
 import { createSqlActivities } from '../activities/sql/activities.js';
@@ -22,12 +29,19 @@ export function createActivities(parts: ActivityParts) {
   const transport = mailTransport(smtpUrl);
   return {
     ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
+    ...createClientChangeRecords({ db }),
     ...createSqlActivities(connections),
     ...createDockerActivities(connections),
+    ...createRefreshActivities(connections),
     ...createProductActivities(connections),
+    ...createProductChangeActivities(connections),
     ...createNginxActivities(connections),
+    ...createVhostRefreshActivities(connections),
     ...createMailActivities({ db, secrets, transport, profiles: loadProfiles(), from: mailFrom }),
+    ...createFleetRecords({ db }),
     ...createJobActivities(connections),
+    ...createConfigurationActivities(connections),
+    ...createImageActivities(connections),
     ...createProbes(connections),
   };
 }

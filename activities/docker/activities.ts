@@ -1,21 +1,14 @@
 import type { ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
-import { jobKey, type StepContext } from '../../workflows/contract/step.js';
-import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
+import type { StepContext } from '../../workflows/contract/step.js';
+import { type Connections, nameOf, requireHostKey, targetOf } from '../connections.js';
 import { loadProfile } from '../product/profile.js';
-import { type HostFacts, hostFacts } from '../servers/host-facts.js';
-import { sh } from '../ssh/shell.js';
-import type { JobOptions, SshTarget } from '../ssh/types.js';
+import { hostFacts } from '../servers/host-facts.js';
 import { type Backup, backupPath, backupScript, dumpLogin } from './backup.js';
-import {
-  type ClientFilesInput,
-  clientFiles,
-  FOREIGN_EXIT,
-  removeFilesScript,
-  writeFilesScript,
-} from './client-files.js';
+import { clientFiles, FOREIGN_EXIT, removeFilesScript, writeFilesScript } from './client-files.js';
 import { removeContainersScript, startScript } from './containers.js';
-import { dockerFailure, isTransientExit } from './docker-errors.js';
+import { dockerFailure } from './docker-errors.js';
+import { createDockerHosts } from './host.js';
 import { judgeSurvey, surveyScript } from './survey.js';
 
 export type DockerActivities = ReturnType<typeof createDockerActivities>;
@@ -27,37 +20,11 @@ const BACKUP_TIMEOUT_MS = 6 * 3_600_000;
 /** Removing many small files of a client may take minutes. */
 const REMOVE_TIMEOUT_MS = 110_000;
 
-interface Host {
-  server: Server;
-  target: SshTarget;
-  facts: HostFacts;
-}
-
 /** A client's directory and containers on its server. */
 export function createDockerActivities(connections: Connections) {
   const { servers, clients, secrets, ssh } = connections;
 
-  const openHost = async (serverId: number, step: StepContext): Promise<Host> => {
-    const server = await servers.get(serverId);
-    const facts = await hostFacts(connections, server, { signal: step.signal, needs: ['docker', 'compose'] });
-    return { server, target: targetOf(requireHostKey(server)), facts };
-  };
-
-  /** A job of this step; a failing exit becomes the failure that its output speaks of. */
-  const runJob = async (
-    { server, target }: Host,
-    step: StepContext,
-    job: Pick<JobOptions, 'script' | 'input' | 'timeoutMs'>,
-  ) => {
-    if (step.try > 1) await ssh.endJobs(target, step);
-    const key = jobKey(step);
-    const write = connections.output(step);
-    const onOutput = (chunk: { offset: number; end: number; text: string }) => write({ job: key, ...chunk });
-    const result = await ssh.runJob(target, { ...job, key, step, onOutput, transient: isTransientExit });
-    if (result.exitCode === 0) return result;
-    const what = `${step.title} on ${nameOf(server)}`;
-    throw dockerFailure({ what, exitCode: result.exitCode, output: result.tail });
-  };
+  const { openHost, runJob, readExample, revealAll } = createDockerHosts(connections);
 
   return {
     /** Changes nothing: `Conflict` names what is in the way, `InvalidInput` the versions that are there instead. */
@@ -146,24 +113,4 @@ export function createDockerActivities(connections: Connections) {
       return { path, sizeBytes };
     },
   };
-
-  async function readExample(
-    { server, target }: Pick<Host, 'server' | 'target'>,
-    path: string,
-    { signal }: StepContext,
-  ): Promise<string> {
-    const file = `${server.baseDir}/${path}`;
-    const { exitCode, stdout, stderr } = await ssh.run(target, sh`cat -- ${file}`, { signal });
-    if (exitCode === 0) return stdout;
-    throw failure('CommandFailed', `${file} on ${nameOf(server)} cannot be read: ${stderr.trim()}`, {
-      hint: "bring the product's code to the server (a build does), then retry",
-    });
-  }
-
-  async function revealAll(ids: ClientThing['names']['secrets']): Promise<ClientFilesInput['secrets']> {
-    const [databasePassword, clientToken, applicationKey] = await Promise.all(
-      [ids.databasePassword, ids.clientToken, ids.applicationKey].map((id) => secrets.reveal(id)),
-    );
-    return { databasePassword, clientToken, applicationKey } as ClientFilesInput['secrets'];
-  }
 }

@@ -32,6 +32,8 @@ export interface ClientFilesInput {
   /** text of the product's current `.env.example` on the server */
   example: string;
   secrets: { databasePassword: string; clientToken: string; applicationKey: string };
+  /** text of the client's present `.env`: what is its own in there is kept */
+  current?: string;
 }
 
 /** Texts of everything in a client's directory. */
@@ -42,6 +44,7 @@ export function clientFiles({
   profile,
   example,
   secrets,
+  current,
 }: ClientFilesInput): ClientFile[] {
   const { names, operation } = thing;
   const values = environmentOf(profile, {
@@ -57,11 +60,33 @@ export function clientFiles({
     url: `${server.tls === 'off' ? 'http' : 'https'}://${names.hostname}`,
     timezone: client.timezone,
   });
+  const env = renderEnvFile({ example, values, ...(current === undefined ? {} : { current }) });
   return [
-    { path: CLIENT_FILES.env, mode: '640', content: renderEnvFile({ example, values }) },
+    { path: CLIENT_FILES.env, mode: '640', content: env },
     { path: CLIENT_FILES.phpIni, mode: '644', content: renderPhpIni(client) },
     { path: CLIENT_FILES.compose, mode: '640', content: renderComposeFile({ ...names, profile, operation }) },
   ];
+}
+
+/** Shell function `put <path> <mode> <bytes>`: takes so many of standard input; a file has its old text or its new one. */
+export const PUT_FILE = sh`put() {
+  local made=$1.slipway-new
+  rm -f -- "$made"
+  ( umask 077; head -c "$3" > "$made" )
+  [ "$(stat -c %s -- "$made")" = "$3" ] || { echo "$1 was cut short" >&2; return 1; }
+  chmod "$2" -- "$made"
+  mv -f -- "$made" "$1"
+}`;
+
+export function putFile({ path, mode, content }: ClientFile): Script {
+  return sh`put ${path} ${mode} ${Buffer.byteLength(content)}`;
+}
+
+/** In the client's directory `$work`: the group that reads `.env` inside the container. */
+export function giveEnvGroup(envGid: number): Script {
+  return sh`if [ "$(stat -c %g -- .env)" != ${envGid} ] && ! chgrp ${envGid} -- .env 2>/dev/null; then
+  as_root "$work" rw 'chgrp "$1" /slipway/.env' ${envGid} </dev/null
+fi`;
 }
 
 /**
@@ -76,7 +101,7 @@ export function writeFilesScript(input: {
 }): Script {
   const { thing, files, envGid, docker } = input;
   const { directory } = thing.names;
-  const puts = files.map(({ path, mode, content }) => sh`put ${path} ${mode} ${Buffer.byteLength(content)}`);
+  const puts = files.map(putFile);
   return sh`
 dir=${directory} beside=${besideOf(thing.names, thing.operation)} mark=${mark(thing.operation)}
 ${rootContainer(docker, thing.names)}
@@ -92,18 +117,9 @@ fi
 cd -- "$work"
 [ -d public ] || mkdir -m 775 public
 mkdir -p php
-put() {
-  local made=$1.slipway-new
-  rm -f -- "$made"
-  ( umask 077; head -c "$3" > "$made" )
-  [ "$(stat -c %s -- "$made")" = "$3" ] || { echo "$1 was cut short" >&2; return 1; }
-  chmod "$2" -- "$made"
-  mv -f -- "$made" "$1"
-}
+${PUT_FILE}
 ${joinScripts(puts)}
-if [ "$(stat -c %g -- .env)" != ${envGid} ] && ! chgrp ${envGid} -- .env 2>/dev/null; then
-  as_root "$work" rw 'chgrp "$1" /slipway/.env' ${envGid} </dev/null
-fi
+${giveEnvGroup(envGid)}
 cd /
 [ "$work" = "$dir" ] || mv -T -- "$beside" "$dir"`;
 }

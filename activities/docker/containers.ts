@@ -84,6 +84,23 @@ while :; do
 done`;
 }
 
+/** Restarts the client's container, or makes it anew; what is not there is started. Waits as `startScript` does. */
+export function restartScript(
+  thing: ClientThing,
+  { facts, profile, recreate }: { facts: HostFacts; profile: ProductProfile; recreate: Script },
+): Script {
+  const filters = ['--filter', `name=^/?${thing.names.name}$`, ...labelFilters(thing)];
+  return sh`
+found=$(${facts.docker} ps -aq --no-trunc ${filters} </dev/null)
+if [ -n "$found" ] && ${recreate}; then
+  ${facts.docker} stop $found </dev/null >/dev/null
+  ${facts.docker} rm -f $found </dev/null >/dev/null
+elif [ -n "$found" ]; then
+  ${facts.docker} restart $found </dev/null >/dev/null
+fi
+${startScript(thing, { facts, profile })}`;
+}
+
 /** Removes all containers that the filters find; one that is on its way out already is waited for. */
 export function removeFound(docker: readonly string[], filters: readonly string[]): Script {
   return sh`

@@ -22,7 +22,7 @@ export type NginxActivities = ReturnType<typeof createNginxActivities>;
 export type PublishedVariant = 'live' | 'maintenance';
 
 /** Time for the lock on the host, two tests, a reload and the question behind it. */
-const SWAP_TIMEOUT_MS = 60_000;
+export const SWAP_TIMEOUT_MS = 60_000;
 /** A healthy client answers in milliseconds; nginx itself gives up on a hung one after a minute. */
 const OUTSIDE_TIMEOUT_MS = 15_000;
 /** DNS is only worth a warning, so nobody waits long for it. */
@@ -93,7 +93,8 @@ interface PublicationInput {
   variant: PublishedVariant;
 }
 
-function publicationOf({ thing, server, client, facts, checkAddresses, variant }: PublicationInput) {
+/** What a swap publishes, and the texts that it takes on standard input. */
+export function publicationOf({ thing, server, client, facts, checkAddresses, variant }: PublicationInput) {
   const { names, operation } = thing;
   const profile: ProductProfile = loadProfile(names.product);
   const input: VhostInput = {

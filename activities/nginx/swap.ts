@@ -50,6 +50,8 @@ export interface Publication extends VhostFile {
   path80: string;
   /** regular expression of bash for the status that shows the new one: `^[23]` of the live, `^503` of the closed one */
   expected: string;
+  /** of a refresh: nothing is done when the same text is there already, else the former file is kept under this operation */
+  change?: string;
   /** size of the text that comes on standard input */
   plainBytes: number;
   /** a second text behind it, taken instead when both files exist */
@@ -69,6 +71,7 @@ rm -f -- "$new"
 head -c ${plainBytes} > "$new"
 [ "$(stat -c %s -- "$new")" = ${plainBytes} ] || { rm -f -- "$new"; echo 'the file was cut short' >&2; exit 1; }
 ${takeTls(publication)}
+${publication.change === undefined ? sh`:` : keepFormer(publication.change)}
 if [ -e "$file" ]; then mv -f -- "$file" "$old"; else : > "$old"; fi
 mv -f -- "$new" "$file"
 words=$(${nginx} -t 2>&1) || { repair; tell "$words"; exit ${SWAP_EXITS.refused}; }
@@ -76,7 +79,56 @@ ${reloading(nginx)}
 reload || { repair; tell "$words"; exit ${SWAP_EXITS.notReloaded}; }
 ${askNginx(publication)}
 serves || { repair; reload || true; echo "$answer" >&2; exit ${SWAP_EXITS.notServing}; }
-rm -f -- "$old"`;
+rm -f -- "$old"
+${publication.change === undefined ? sh`:` : sh`echo ${CHANGED}`}`;
+}
+
+/** Printed by a refresh whose operation has changed the file, now or in an earlier attempt. */
+export const CHANGED = 'changed';
+
+/** Beside the file, by a name that no include matches, as a second name of the same file; an empty one: there was none. */
+function formerFile(change: string): Script {
+  return sh`former=.$file.slipway-former-${change.toLowerCase()}`;
+}
+
+function keepFormer(change: string): Script {
+  return sh`${formerFile(change)}
+if [ -e "$file" ] && cmp -s -- "$new" "$file"; then
+  rm -f -- "$new"
+  [ ! -e "$former" ] || echo ${CHANGED}
+  exit 0
+fi
+if [ ! -e "$former" ]; then
+  if [ -e "$file" ]; then ln -- "$file" "$former"; else : > "$former"; fi
+fi`;
+}
+
+/** Undo of a refresh: the former file is served again, byte for byte. Nothing kept, or somebody else's file there, is success. */
+export function restoreScript(file: VhostFile, change: string): Script {
+  return sh`
+[ -d ${dirname(file.path)} ] || exit 0
+${underLock(file)}
+${formerFile(change)}
+rm -f -- "$new"
+[ -e "$former" ] || exit 0
+if { [ -e "$file" ] || [ -L "$file" ]; } && ! mine; then exit 0; fi
+${TELLING}
+if [ -e "$file" ]; then mv -f -- "$file" "$old"; else : > "$old"; fi
+if [ -s "$former" ]; then ln -- "$former" "$file"; fi
+dump=$(${file.nginx} -T 2>&1) || { repair; tell "$dump"; exit ${SWAP_EXITS.neighbourBroken}; }
+${reloading(file.nginx)}
+reload || { repair; tell "$words"; exit ${SWAP_EXITS.notReloaded}; }
+rm -f -- "$old" "$former"`;
+}
+
+/** Once nothing is undone any more. */
+export function dropFormerScript({ path }: Pick<VhostFile, 'path'>, change: string): Script {
+  return sh`
+[ -d ${dirname(path)} ] || exit 0
+cd -- ${dirname(path)}
+file=${basename(path)}
+${formerFile(change)}
+rm -f -- "$former"`;
 }
 
 /** Takes the file out when it is ours; nothing there, no directory or somebody else's file are no failures. Writes nothing. */
@@ -84,7 +136,7 @@ export function removeScript(file: VhostFile): Script {
   return sh`
 [ -d ${dirname(file.path)} ] || exit 0
 ${underLock(file)}
-rm -f -- "$new"
+rm -f -- "$new" ".$file.slipway-former-"*
 ${TELLING}
 if ! mine && [ -z "$repaired" ]; then exit 0; fi
 taken=

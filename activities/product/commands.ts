@@ -1,71 +1,19 @@
 import type { ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
-import { effectKey, jobKey, type StepContext } from '../../workflows/contract/step.js';
-import {
-  type Client,
-  type Connections,
-  nameOf,
-  requireHostKey,
-  revealIfKept,
-  targetOf,
-} from '../connections.js';
-import { CLIENT_SERVICE } from '../docker/compose-file.js';
-import { composeCommand, removeFound } from '../docker/containers.js';
-import { dockerFailure, isTransientExit } from '../docker/docker-errors.js';
-import { type HostFacts, hostFacts } from '../servers/host-facts.js';
-import { type Script, sh } from '../ssh/shell.js';
-import { loadProfile, type ProductCommandName } from './profile.js';
+import type { StepContext } from '../../workflows/contract/step.js';
+import { type Client, type Connections, revealIfKept } from '../connections.js';
+import { createProductCommands } from './run-command.js';
 
 export type ProductActivities = ReturnType<typeof createProductActivities>;
 
-/** Milliseconds that a command may take: migrations of a large client's tables run long, the others touch few rows. */
+/** Milliseconds: migrations of a large client's tables run long. */
 const MIGRATE_TIMEOUT_MS = 2 * 3_600_000;
-const COMMAND_TIMEOUT_MS = 9 * 60_000;
-
-interface Command {
-  thing: ClientThing;
-  step: StepContext;
-  name: ProductCommandName;
-  timeoutMs?: number;
-  /** JSON for its standard input */
-  data?: unknown;
-}
 
 /** The product's own commands, each in a one-off container of the client's project that bears the job's key as its name. */
 export function createProductActivities(connections: Connections) {
-  const { servers, clients, secrets, ssh } = connections;
+  const { clients, secrets } = connections;
 
-  /** The end of what the command printed. `CommandFailed` with it unless the command exits with 0. */
-  const runCommand = async ({
-    thing,
-    step,
-    name,
-    data,
-    timeoutMs = COMMAND_TIMEOUT_MS,
-  }: Command): Promise<string> => {
-    const { names } = thing;
-    const server = await servers.get(names.serverId);
-    const target = targetOf(requireHostKey(server));
-    const facts = await hostFacts(connections, server, { signal: step.signal, needs: ['docker', 'compose'] });
-    const { run } = loadProfile(names.product).commands[name];
-    const key = jobKey(step);
-    const onEnd = endScript(step, facts);
-    if (step.try > 1) await ssh.endJobs(target, step, onEnd);
-    const write = connections.output(step);
-    const result = await ssh.runJob(target, {
-      key,
-      step,
-      script: commandScript({ thing, step, facts, run }),
-      input: data === undefined ? '' : JSON.stringify(data),
-      timeoutMs,
-      onEnd,
-      onOutput: (chunk) => write({ job: key, ...chunk }),
-      transient: isTransientExit,
-    });
-    if (result.exitCode === 0) return result.tail;
-    const what = `${run.join(' ')} for ${names.name} on ${nameOf(server)}`;
-    throw dockerFailure({ what, exitCode: result.exitCode, output: result.tail });
-  };
+  const { runCommand } = createProductCommands(connections);
 
   return {
     migrateClient: async (thing: ClientThing, step: StepContext): Promise<void> => {
@@ -106,7 +54,7 @@ export function createProductActivities(connections: Connections) {
 }
 
 /** Field names are those of the panel's form (source: Alfa Cloud). */
-function baseData(client: Client, password: string | undefined) {
+export function baseData(client: Client, password?: string) {
   return {
     name: client.name,
     short_name: client.shortName,
@@ -118,22 +66,4 @@ function baseData(client: Client, password: string | undefined) {
     license_expires_at: client.licenseExpiresAt?.toISOString() ?? null,
     ...(password === undefined ? {} : { password }),
   };
-}
-
-interface CommandScript {
-  thing: ClientThing;
-  step: StepContext;
-  facts: HostFacts;
-  run: readonly string[];
-}
-
-function commandScript({ thing, step, facts, run }: CommandScript): Script {
-  return sh`
-${endScript(step, facts)}
-exec ${composeCommand(thing, facts)} run --rm -T --no-deps --name ${jobKey(step)} ${CLIENT_SERVICE} ${run}`;
-}
-
-/** Removes the containers of all tries of the step: one whose job has died would run beside its successor. */
-function endScript(step: StepContext, { docker }: HostFacts): Script {
-  return removeFound(docker, ['--filter', `name=^/?${effectKey(step).toLowerCase()}-[0-9]+$`]);
 }

@@ -1,13 +1,19 @@
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
-import type { Db, Tx } from '../../db/database.js';
-import { backups, clients, operations, operationUndos, OPEN_UNDOS } from '../../db/schema/index.js';
+import type { Queries, Tx } from '../../db/database.js';
+import {
+  backups,
+  clientChanges,
+  clients,
+  operations,
+  operationUndos,
+  OPEN_UNDOS,
+} from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
 import type { ClientThing, CreateClientParams } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { subjectId } from '../../workflows/contract/ids.js';
-import { isEnd } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
-import { lockOperation } from './operation-log.js';
+import { writeFor } from './operation-write.js';
 import {
   clientRow,
   foresee,
@@ -22,14 +28,8 @@ export type ClientRecords = ReturnType<typeof createClientRecords>;
 export function createClientRecords(options: ReservationParts) {
   const { db, secrets } = options;
 
-  /** A late attempt must not write: the client may be another operation's by now, or deleted. */
   const write = <Result>(step: StepContext, act: (tx: Tx) => Promise<Result>): Promise<Result> =>
-    db.transaction(async (tx) => {
-      const operation = await lockOperation(tx, step.operation);
-      if (operation === undefined || isEnd(operation.state))
-        throw failure('OperationClosed', `operation ${step.operation} is over; it writes nothing any more`);
-      return act(tx);
-    });
+    writeFor(db, step, act);
 
   return {
     /** Takes a port and a network and names everything that will be made. Asked again, it answers the same. */
@@ -138,6 +138,7 @@ export function createClientRecords(options: ReservationParts) {
           })
           .where(eq(clients.id, clientId));
         await secrets.eraseAllOf(tx, `clients/${clientId}`);
+        await tx.delete(clientChanges).where(eq(clientChanges.clientId, clientId));
         await settleUndos(tx, subjectId('client', clientId));
       });
     },
@@ -189,7 +190,7 @@ async function release(
   }
 }
 
-async function findThing(db: Db, clientId: number): Promise<ClientThing | null> {
+export async function findThing(db: Queries, clientId: number): Promise<ClientThing | null> {
   const row = await clientRow(db, clientId);
   return row.names === null || row.operationId === null
     ? null

@@ -1,7 +1,8 @@
+import type { ChangeRef } from '../../workflows/contract/client-change.js';
 import type { ClientNames, ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
-import { type Client, type Connections, nameOf, type Server } from '../connections.js';
+import { changedClient, type Client, type Connections, nameOf, type Server } from '../connections.js';
 import type { CloudSettings, SqlSession } from './engine.js';
 import { checkIdentifier } from './identifiers.js';
 import { openSql } from './open-sql.js';
@@ -12,8 +13,9 @@ export type SqlActivities = ReturnType<typeof createSqlActivities>;
 export function createSqlActivities({
   servers,
   clients,
+  changes,
   secrets,
-}: Pick<Connections, 'servers' | 'clients' | 'secrets'>) {
+}: Pick<Connections, 'servers' | 'clients' | 'changes' | 'secrets'>) {
   const withSession = async <Result>(
     { name, serverId }: ClientNames,
     step: StepContext,
@@ -71,11 +73,39 @@ export function createSqlActivities({
         session.writeCloudSettings(names.name, cloudSettingsOf(client)),
       );
     },
+
+    /** Some of these settings as the operation `change` will have them; what was there before is kept first. */
+    changeCloudSettings: async (
+      { names, keys, ...ref }: ClientThing & ChangeRef & { keys: CloudSettingName[] },
+      step: StepContext,
+    ): Promise<void> => {
+      const { name, clientId } = names;
+      const { mine } = cloudSettingsOf(await changedClient({ clients, changes }, clientId, ref));
+      const wanted = Object.fromEntries(keys.map((key) => [key, mine[key]]));
+      await withSession(names, step, async (session) => {
+        const former = await session.readCloudSettings(name, keys);
+        await changes.keepSettings({ change: ref.change, clientId, former });
+        await session.writeCloudSettings(name, { mine: wanted, first: {} });
+      });
+    },
+
+    /** Undo of `changeCloudSettings`: nothing kept means that it has never written. */
+    restoreCloudSettings: async (
+      { names, change }: ClientThing & Pick<ChangeRef, 'change'>,
+      step: StepContext,
+    ): Promise<void> => {
+      const former = await changes.formerSettings(change);
+      if (former === null) return;
+      await withSession(names, step, (session) => session.restoreCloudSettings(names.name, former));
+    },
   };
 }
 
+/** What Slipway itself sets among `cloud_settings`. */
+export type CloudSettingName = keyof ReturnType<typeof cloudSettingsOf>['mine'];
+
 /** Texts, as the product reads them: flags are `0` or `1`, moments ISO in UTC, what is not set is empty. */
-export function cloudSettingsOf(client: Client): CloudSettings {
+export function cloudSettingsOf(client: Client) {
   return {
     mine: {
       maintenance: client.status === 'maintenance' ? '1' : '0',
@@ -85,5 +115,5 @@ export function cloudSettingsOf(client: Client): CloudSettings {
       license: client.license,
     },
     first: { turbo_start: '0', tutorial_asked: '0', update_notice: '' },
-  };
+  } satisfies CloudSettings;
 }

@@ -37,6 +37,10 @@ export interface SqlSession {
   /** removes both when they bear the mark, sessions first, with whatever an attempt left half-made */
   remove(thing: OwnedDatabase): Promise<Removal>;
   writeCloudSettings(name: string, settings: CloudSettings): Promise<void>;
+  /** the present values of these settings; null for one that is not there */
+  readCloudSettings(name: string, keys: readonly string[]): Promise<Record<string, string | null>>;
+  /** writes them as they were read; null removes one */
+  restoreCloudSettings(name: string, settings: Readonly<Record<string, string | null>>): Promise<void>;
   /** version of the server, such as `10.11.6-MariaDB` */
   version(): Promise<string>;
   /** accounts of this login that may log in from any address; empty where the engine does not keep addresses */
@@ -65,3 +69,20 @@ export const LOCK_TIMEOUT_S = 20;
  * loop of 5 s.
  */
 export const IDLE_SESSION_S = 6;
+
+/** Answer of `readCloudSettings` from the rows that were found. */
+export function settingsRead(
+  keys: readonly string[],
+  rows: readonly Record<string, unknown>[],
+): Record<string, string | null> {
+  const found = new Map(rows.map((row) => [row['name'], row['value'] as string | null]));
+  return Object.fromEntries(keys.map((key) => [key, found.get(key) ?? null]));
+}
+
+export function settingsToRestore(settings: Readonly<Record<string, string | null>>) {
+  const entries = Object.entries(settings);
+  return {
+    set: entries.filter((entry): entry is [string, string] => entry[1] !== null),
+    gone: entries.filter(([, value]) => value === null).map(([key]) => key),
+  };
+}

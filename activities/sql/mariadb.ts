@@ -12,6 +12,8 @@ import {
   type Removal,
   type SqlEngineDriver,
   type SqlSession,
+  settingsRead,
+  settingsToRestore,
 } from './engine.js';
 import { mariadbGrantName, mariadbHost, mariadbName } from './identifiers.js';
 import { mariadbErrorKind } from './mariadb-errors.js';
@@ -61,6 +63,17 @@ function sessionOn(db: Connection): SqlSession {
     ensure: (thing) => ensure(db, thing),
     remove: (thing) => remove(db, thing),
     writeCloudSettings: (name, settings) => writeCloudSettings(db, name, settings),
+    readCloudSettings: async (name, keys) => {
+      const at = `${mariadbName(name)}.cloud_settings`;
+      const found = await rows(db, `SELECT name, value FROM ${at} WHERE name IN (?)`, [keys]);
+      return settingsRead(keys, found);
+    },
+    restoreCloudSettings: async (name, settings) => {
+      const { set, gone } = settingsToRestore(settings);
+      if (set.length > 0) await setCloudSettings(db, name, set);
+      const at = `${mariadbName(name)}.cloud_settings`;
+      if (gone.length > 0) await db.query(`DELETE FROM ${at} WHERE name IN (?)`, [gone]);
+    },
     version: async () => String((await rows(db, 'SELECT VERSION() AS version'))[0]?.['version']),
     openAccounts: () => openAccounts(db),
   };
@@ -152,11 +165,17 @@ async function writeCloudSettings(
     `CREATE TABLE IF NOT EXISTS ${at}.cloud_versions
        (version varchar(128) PRIMARY KEY, info text, released_at datetime)`,
   );
-  await db.query(
-    `INSERT INTO ${at}.cloud_settings (name, value) VALUES ? ON DUPLICATE KEY UPDATE value = VALUES(value)`,
-    [Object.entries(mine)],
-  );
+  await setCloudSettings(db, name, Object.entries(mine));
+  if (Object.keys(first).length === 0) return;
   await db.query(`INSERT IGNORE INTO ${at}.cloud_settings (name, value) VALUES ?`, [Object.entries(first)]);
+}
+
+async function setCloudSettings(db: Connection, name: string, entries: [string, string][]): Promise<void> {
+  await db.query(
+    `INSERT INTO ${mariadbName(name)}.cloud_settings (name, value) VALUES ?
+       ON DUPLICATE KEY UPDATE value = VALUES(value)`,
+    [entries],
+  );
 }
 
 async function openAccounts(db: Connection): Promise<string[]> {

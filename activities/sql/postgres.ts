@@ -13,6 +13,8 @@ import {
   type SqlEngineDriver,
   type SqlLogin,
   type SqlSession,
+  settingsRead,
+  settingsToRestore,
 } from './engine.js';
 import { checkIdentifier, postgresLiteral, postgresName } from './identifiers.js';
 import { postgresErrorKind } from './postgres-errors.js';
@@ -81,6 +83,14 @@ function sessionOn(sql: Sql, within: Within): SqlSession {
     remove: (thing) => remove(sql, thing),
     writeCloudSettings: (name, settings) =>
       within(checkIdentifier(name), (inside) => writeCloudSettings(inside, name, settings)),
+    readCloudSettings: (name, keys) =>
+      within(checkIdentifier(name), async (inside) => {
+        const found =
+          await inside`SELECT name, value FROM public.cloud_settings WHERE name IN ${inside(keys)}`;
+        return settingsRead(keys, found);
+      }),
+    restoreCloudSettings: (name, settings) =>
+      within(checkIdentifier(name), (inside) => restoreCloudSettings(inside, name, settings)),
     version: async () => String((await sql`SHOW server_version`)[0]?.['server_version']),
     // which addresses may log in stands in pg_hba.conf, which a remote login cannot read
     openAccounts: async () => [],
@@ -207,15 +217,37 @@ async function writeCloudSettings(sql: Sql, name: string, { mine, first }: Cloud
       CREATE TABLE IF NOT EXISTS cloud_settings (name varchar(64) PRIMARY KEY, value text);
       CREATE TABLE IF NOT EXISTS cloud_versions
         (version varchar(128) PRIMARY KEY, info text, released_at timestamptz)`);
+    await setCloudSettings(tx, Object.entries(mine));
+    if (Object.keys(first).length === 0) return;
     await tx`
-      INSERT INTO cloud_settings ${tx(settingRows(mine))}
-      ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
-    await tx`INSERT INTO cloud_settings ${tx(settingRows(first))} ON CONFLICT (name) DO NOTHING`;
+      INSERT INTO cloud_settings ${tx(settingRows(Object.entries(first)))} ON CONFLICT (name) DO NOTHING`;
   });
 }
 
-function settingRows(settings: Readonly<Record<string, string>>) {
-  return Object.entries(settings).map(([name, value]) => ({ name, value }));
+async function restoreCloudSettings(
+  sql: Sql,
+  name: string,
+  settings: Readonly<Record<string, string | null>>,
+): Promise<void> {
+  const { set, gone } = settingsToRestore(settings);
+  await sql.begin(async (tx) => {
+    await tx.unsafe(`SET LOCAL ROLE ${postgresName(name)}; SET LOCAL search_path = public`);
+    if (set.length > 0) await setCloudSettings(tx, set);
+    if (gone.length > 0) await tx`DELETE FROM cloud_settings WHERE name IN ${tx(gone)}`;
+  });
+}
+
+async function setCloudSettings(
+  tx: postgresjs.TransactionSql,
+  entries: readonly [string, string][],
+): Promise<void> {
+  await tx`
+    INSERT INTO cloud_settings ${tx(settingRows(entries))}
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
+}
+
+function settingRows(entries: readonly (readonly [string, string])[]) {
+  return entries.map(([name, value]) => ({ name, value }));
 }
 
 /**

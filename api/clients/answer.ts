@@ -36,6 +36,7 @@ export function clientAnswer({ client, server }: ClientWithServer, operation: Op
     available_checked_at: client.availableCheckedAt?.toISOString() ?? null,
     available_since: client.availableSince?.toISOString() ?? null,
     available_error: client.availableError,
+    demo: client.demo,
     users: client.users,
     operation: operation === undefined ? null : refOf(operation),
     created_at: client.createdAt.toISOString(),

@@ -1,18 +1,111 @@
+import type { Queries, Tx } from '../../db/database.js';
 import { recordAudit } from '../../db/queries/audit.js';
+import type { AuditEntry } from '../../db/queries/audit.js';
 import {
   type ClientRow,
+  findClient,
+  findSubdomainHolder,
   listBillingTypes,
   lockClient,
-  type NewClient,
   updateClient,
 } from '../../db/queries/clients.js';
-import type { AuditEntry } from '../../db/queries/audit.js';
+import { findServer } from '../../db/queries/servers.js';
+import { type ClientChange, isCarried } from '../../workflows/contract/client-change.js';
+import type { UpdateClientParams } from '../../workflows/contract/clients.js';
+import type { OperationRequest } from '../../workflows/contract/operation.js';
 import { parseMoment } from '../dates.js';
 import type { RouteDeps } from '../deps.js';
+import type { Planned } from '../operations/plan.js';
+import type { Caller } from '../operations/record-start.js';
+import type { Started } from '../operations/start.js';
 import { type FieldError, Problem } from '../problem.js';
 import { invalidInput } from '../router.js';
 import type { ClientFields } from '../schemas/clients.js';
 import { NOT_A_MOMENT } from './create.js';
+import { noClient } from './read.js';
+import { startChange } from './start-change.js';
+import { PRESENT } from './status.js';
+
+interface ChangeRequest {
+  id: number;
+  fields: ClientFields;
+  caller: Caller;
+  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
+  audit: AuditEntry;
+}
+
+/**
+ * Changes a client. What also lives in its database, `.env`, nginx or settings is carried there by `update_client`;
+ * anything else is stored at once, and then the answer is `stored`. Values that are the client's own already are no
+ * change, as panels send whole forms.
+ */
+export async function changeClient(
+  deps: RouteDeps,
+  { id, fields, caller, options, audit }: ChangeRequest,
+): Promise<Started | Planned | 'stored'> {
+  const found = await findClient(deps.db, id);
+  if (found === undefined) throw noClient(id);
+  const changes = await requireAllowed(deps.db, found.client, fields);
+  if (!Object.keys(changes).some(isCarried)) {
+    if (caller.plan) {
+      throw invalidInput([{ field: 'plan', message: `client ${id} is only updated, which is no operation` }]);
+    }
+    await store(deps, id, fields, audit);
+    return 'stored';
+  }
+  return startChange<Pick<UpdateClientParams, 'fields'>>(deps, {
+    kind: 'update_client',
+    id,
+    caller,
+    options,
+    allowed: PRESENT,
+    async wish(client, tx) {
+      const wanted = await requireAllowed(tx, client, fields);
+      const hostname = await hostnameOf(tx, client, wanted.subdomain);
+      const changed = Object.keys(wanted).sort();
+      return {
+        params: { fields: changed },
+        title: `Update client ${id} (${client.subdomain}): ${changed.join(', ')}`,
+        changes: { ...wanted, ...(hostname === undefined ? {} : { hostname }) },
+        detail: { fields: changed },
+      };
+    },
+  });
+}
+
+/** The whole of it, or nothing: other rows may have changed between the look and the lock. */
+async function store(deps: RouteDeps, id: number, fields: ClientFields, audit: AuditEntry): Promise<void> {
+  await deps.db.transaction(async (tx) => {
+    const row = await lockClient(tx, id);
+    if (row === undefined) throw noClient(id);
+    const { licenseExpiresAt: _, hostname: __, ...changes } = await requireAllowed(tx, row, fields);
+    const stored = Object.fromEntries(Object.entries(changes).filter(([field]) => !isCarried(field)));
+    await updateClient(tx, id, stored);
+    await recordAudit(tx, { ...audit, detail: { fields: Object.keys(stored) } });
+  });
+}
+
+async function requireAllowed(db: Queries, row: ClientRow, fields: ClientFields): Promise<ClientChange> {
+  const { changes, errors } = await changesOf(db, row, fields);
+  if (errors.length > 0) throw invalidInput(errors);
+  return changes;
+}
+
+async function hostnameOf(
+  tx: Tx,
+  client: ClientRow,
+  subdomain: string | undefined,
+): Promise<string | undefined> {
+  if (subdomain === undefined) return undefined;
+  const holder = await findSubdomainHolder(tx, subdomain);
+  if (holder !== undefined) {
+    throw new Problem('subdomain_taken', {
+      detail: `The subdomain ${subdomain} is taken by client ${holder.id}`,
+    });
+  }
+  const server = await findServer(tx, client.serverId);
+  return server === undefined ? undefined : `${subdomain}.${server.domain}`;
+}
 
 const ELSEWHERE: Partial<Record<keyof ClientFields, string>> = {
   server_id: 'cannot be changed here: move the client with move_to',
@@ -20,65 +113,58 @@ const ELSEWHERE: Partial<Record<keyof ClientFields, string>> = {
   password: 'cannot be changed here: use admin_password',
 };
 
-/**
- * Changes what is kept only in Slipway's own record. A field that also lives in the client's system may be sent as it
- * is, as panels send whole forms; another value is 422.
- */
-export async function changeClient(
-  deps: RouteDeps,
-  id: number,
+/** Fields given with another value than the row has, and what cannot be taken. */
+async function changesOf(
+  db: Queries,
+  row: ClientRow,
   fields: ClientFields,
-  audit: AuditEntry,
-): Promise<void> {
-  await deps.db.transaction(async (tx) => {
-    const row = await lockClient(tx, id);
-    if (row === undefined) throw new Problem('not_found', { detail: `There is no client ${id}` });
-    const errors = differing(row, fields).map(
-      (field): FieldError => ({
-        field,
-        message: ELSEWHERE[field] ?? 'cannot be changed once the client exists',
-      }),
-    );
-    const billingType = fields.billing_type;
-    if (billingType !== undefined && !(await listBillingTypes(tx)).some((type) => type.id === billingType)) {
-      errors.push({ field: 'billing_type', message: 'there is no such billing type' });
-    }
-    if (errors.length > 0) throw invalidInput(errors);
-    const changes: Partial<NewClient> = {
-      ...(fields.short_name === undefined ? {} : { shortName: fields.short_name }),
-      ...(fields.phone === undefined ? {} : { phone: fields.phone }),
-      ...(fields.city === undefined ? {} : { city: fields.city }),
-      ...(billingType === undefined ? {} : { billingType }),
-    };
-    await updateClient(tx, id, changes);
-    await recordAudit(tx, { ...audit, detail: { fields: Object.keys(changes) } });
-  });
+): Promise<{ changes: ClientChange; errors: FieldError[] }> {
+  const given = givenOf(row, fields);
+  const changes = Object.fromEntries(
+    Object.entries(given).filter(([field, value]) => value !== undefined && !isSame(row, field, value)),
+  ) as ClientChange;
+  const elsewhere = { server_id: row.serverId, version_tag: row.versionTag, password: null };
+  const errors = Object.entries(elsewhere)
+    .map(([field, own]) => ({ field: field as keyof typeof elsewhere, own }))
+    .filter(({ field, own }) => fields[field] !== undefined && fields[field] !== own)
+    .map(({ field }): FieldError => ({ field, message: ELSEWHERE[field] ?? '' }));
+  const { billingType } = changes;
+  if (billingType !== undefined && !(await listBillingTypes(db)).some(({ id }) => id === billingType))
+    errors.push({ field: 'billing_type', message: 'there is no such billing type' });
+  return { changes, errors };
 }
 
-/** Fields given with another value than the record has. */
-function differing(row: ClientRow, fields: ClientFields): (keyof ClientFields)[] {
-  const expires = fields.license_expires_at;
-  const moment =
-    expires === undefined || expires === '' ? null : parseMoment(expires, fields.timezone ?? row.timezone);
-  if (expires && moment === null)
-    throw invalidInput([{ field: 'license_expires_at', message: NOT_A_MOMENT }]);
-  const stored: [keyof ClientFields, unknown, unknown][] = [
-    ['server_id', fields.server_id, row.serverId],
-    ['name', fields.name, row.name],
-    ['admin_f', fields.admin_f, row.adminF],
-    ['admin_i', fields.admin_i, row.adminI],
-    ['admin_o', fields.admin_o, row.adminO],
-    ['admin_login', fields.admin_login, row.adminLogin],
-    ['password', fields.password, null],
-    ['subdomain', fields.subdomain, row.subdomain],
-    ['email', fields.email, row.email],
-    ['timezone', fields.timezone, row.timezone],
-    ['version_tag', fields.version_tag, row.versionTag],
-    ['allowed_ips', fields.allowed_ips && JSON.stringify(fields.allowed_ips), JSON.stringify(row.allowedIps)],
-    ['config', fields.config, row.config],
-    ['license', fields.license, row.license],
-    ['license_expires_at', moment?.getTime(), row.licenseExpiresAt?.getTime()],
-    ['kind', fields.kind, row.kind],
-  ];
-  return stored.filter(([, given, kept]) => given !== undefined && given !== kept).map(([field]) => field);
+function givenOf(row: ClientRow, fields: ClientFields): { [Field in keyof ClientChange]: unknown } {
+  return {
+    name: fields.name,
+    shortName: fields.short_name,
+    adminF: fields.admin_f,
+    adminI: fields.admin_i,
+    adminO: fields.admin_o,
+    adminLogin: fields.admin_login,
+    subdomain: fields.subdomain,
+    email: fields.email,
+    phone: fields.phone,
+    city: fields.city,
+    timezone: fields.timezone,
+    allowedIps: fields.allowed_ips,
+    config: fields.config,
+    license: fields.license,
+    licenseExpiresAt: momentOf(fields.license_expires_at, fields.timezone ?? row.timezone),
+    billingType: fields.billing_type,
+    kind: fields.kind,
+  };
+}
+
+/** ISO text; absent and empty ones leave what is there. */
+export function momentOf(written: string | undefined, timezone: string): string | undefined {
+  if (written === undefined || written === '') return undefined;
+  const moment = parseMoment(written, timezone);
+  if (moment === null) throw invalidInput([{ field: 'license_expires_at', message: NOT_A_MOMENT }]);
+  return moment.toISOString();
+}
+
+function isSame(row: ClientRow, field: string, value: unknown): boolean {
+  const own = row[field as keyof ClientRow];
+  return JSON.stringify(own) === JSON.stringify(value);
 }

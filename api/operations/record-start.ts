@@ -50,6 +50,8 @@ export interface Prepared<Params> {
   title: string;
   serverId?: number;
   clientId?: number;
+  /** what the audit says beside who, when and which route */
+  detail?: Record<string, unknown>;
   /** takes back what `prepare` wrote, when the start is refused */
   abandon?: (tx: Tx) => Promise<void>;
 }
@@ -142,7 +144,7 @@ async function write<Params>(tx: Tx, request: StartRequest<Params>, digest: stri
   if ('existing' in prepared) {
     throw new Repeated({ is: 'repeated', operation: prepared.existing, answerId: prepared.answerId });
   }
-  const { subject, params, title, serverId = null, clientId = null, answerId, abandon } = prepared;
+  const { subject, params, title, serverId = null, clientId = null, answerId, detail, abandon } = prepared;
   const twin = await findUnconfirmedTwin(tx, { subject, requestDigest: digest });
   if (twin !== undefined) throw new Repeated({ is: 'repeated', operation: twin.id, answerId });
   await refuseRestricted(tx, { subject, kind });
@@ -150,7 +152,8 @@ async function write<Params>(tx: Tx, request: StartRequest<Params>, digest: stri
   const common = { kind, subject, title, actor, requestId, requestDigest: digest, serverId, clientId };
   const row = await insertOperation(tx, { id, state: 'starting', input, ...common });
   if (key !== undefined) await completeIdempotencyKey(tx, { actor, route, key }, String(answerId));
-  await recordAudit(tx, { actor, address, requestId, route, subject, operationId: id, outcome: 'starting' });
+  const outcome = 'starting';
+  await recordAudit(tx, { actor, address, requestId, route, subject, operationId: id, outcome, detail });
   return { is: 'new', row, answerId, abandon };
 }
 

@@ -1,4 +1,5 @@
 import type { OperationRow, OperationStepRow } from '../../db/queries/operation-reads.js';
+import { FAN_OUT_KINDS } from '../../workflows/contract/fan-out.js';
 import type { OperationView, StepView } from '../../workflows/contract/operation.js';
 
 /** What `GET /operations/{id}` answers. */
@@ -54,9 +55,11 @@ function viewOfStep(step: OperationStepRow): StepView {
   };
 }
 
-function linksOf({ id, clientId, serverId }: OperationRow): Record<string, string> {
+function linksOf({ id, kind, clientId, serverId, parentId }: OperationRow): Record<string, string> {
   return {
     self: `/operations/${id}`,
+    ...(parentId === null ? {} : { parent: `/operations/${parentId}` }),
+    ...(FAN_OUT_KINDS.includes(kind) ? { children: `/operations?parent=${id}` } : {}),
     ...(clientId === null ? {} : { client: `/clients/${clientId}` }),
     ...(serverId === null ? {} : { server: `/servers/${serverId}` }),
   };

@@ -10,9 +10,10 @@ import { changeClient } from '../clients/change.js';
 import { createClient } from '../clients/create.js';
 import { noClient, readClient } from '../clients/read.js';
 import type { RouteDeps } from '../deps.js';
+import type { Ctx } from '../environment.js';
 import { flag, optional } from '../fields.js';
 import { startOperation } from '../operations/start.js';
-import { invalidInput, json, type Router } from '../router.js';
+import { json, type Router } from '../router.js';
 import { ClientInput, ClientSchema, ClientUpdate, PasswordInput } from '../schemas/clients.js';
 import { IdParams, StartHeaders, StartQuery } from '../schemas/pages.js';
 import { started, StartedOrPlan, STARTS } from '../schemas/starts.js';
@@ -27,6 +28,12 @@ const DeleteQuery = StartQuery.extend({
 });
 
 export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
+  const answerChange = async (c: Ctx, change: Omit<Parameters<typeof changeClient>[1], 'audit'>) => {
+    const audit = auditOf(c, { subject: subjectId('client', change.id), outcome: 'changed' });
+    const result = await changeClient(deps, { ...change, audit });
+    return result === 'stored' ? c.json(await readClient(deps, change.id)) : answerStarted(c, result);
+  };
+
   router.add(
     {
       method: 'post',
@@ -34,7 +41,7 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
       tag,
       summary: 'Create or update a client',
       description:
-        'Validates, stores and answers at once; then poll `createlog`. With the `id` of a failed client it is created again, with another `id` the client is updated as with PUT (200, the client). An equal body on a taken subdomain answers with its operation.',
+        'Validates, stores and answers at once; then poll `createlog`. With the `id` of a failed client it is created again, with another `id` the client is updated as with PUT. An equal body on a taken subdomain answers with its operation.',
       query: StartQuery,
       headers: StartHeaders,
       body: ClientInput,
@@ -56,18 +63,7 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
       if (await isCreatedAgain(deps, id, caller)) {
         return answerStarted(c, await createClient(deps, { fields, caller, options, failedId: id }));
       }
-      if (caller.plan) {
-        throw invalidInput([
-          { field: 'plan', message: `client ${id} is only updated, which is no operation` },
-        ]);
-      }
-      await changeClient(
-        deps,
-        id,
-        fields,
-        auditOf(c, { subject: subjectId('client', id), outcome: 'changed' }),
-      );
-      return c.json(await readClient(deps, id));
+      return answerChange(c, { id, fields, caller, options });
     },
   );
 
@@ -78,22 +74,29 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
       tag,
       summary: 'Update a client',
       description:
-        "Changes phone, city, short name and billing type. Other fields are taken as long as they have the client's own value.",
+        "What also lives in the client's database, `.env`, nginx or settings is carried there by an operation (202); short name, phone, city, billing type and kind are stored at once (200). A field that has the client's own value is no change, an empty one stays as it is. The server is changed by `move_to`, the version by `switch`, the password by `admin_password`.",
       params: IdParams,
+      query: StartQuery,
+      headers: StartHeaders,
       body: ClientUpdate,
       scope: 'operate',
       changes: true,
-      responses: { 200: json('The updated client', ClientSchema) },
+      responses: {
+        200: json(
+          'The updated client; the operation that an equal request has started; or with `plan`, what would be done',
+          z.union([StartedOrPlan, ClientSchema]),
+        ),
+        202: started[202],
+      },
+      problems: ['subdomain_taken', 'wrong_status', ...STARTS],
     },
-    async (c, { params: { id }, body }) => {
-      await changeClient(
-        deps,
+    async (c, { params: { id }, query, body }) =>
+      answerChange(c, {
         id,
-        body,
-        auditOf(c, { subject: subjectId('client', id), outcome: 'changed' }),
-      );
-      return c.json(await readClient(deps, id));
-    },
+        fields: body,
+        caller: callerOf(c, { ...body, query }),
+        options: startOptions(query),
+      }),
   );
 
   router.add(

@@ -156,6 +156,19 @@ export const PasswordInput = z
   })
   .openapi('PasswordInput');
 
+export const ExpireDateInput = z
+  .object({
+    sender: line({ min: 1, max: 255 }).openapi({
+      description: 'Who changes the date; kept in the audit log',
+      example: 'Jo Doe',
+    }),
+    license_expires_at: line({ min: 1, max: 40 }).openapi({
+      description: "New end of the licence. Without an offset it is in the client's time zone",
+      example: '2031-01-31 18:00:00',
+    }),
+  })
+  .openapi('ExpireDateInput');
+
 const when = (description: string) =>
   z.string().openapi({ format: 'date-time', description, example: '2031-01-31T12:00:00.000Z' });
 
@@ -202,6 +215,7 @@ export const ClientSchema = z
       .string()
       .nullable()
       .openapi({ description: 'What the last failed check said', example: null }),
+    demo: z.boolean().openapi({ description: 'Demo data is in it', example: false }),
     users: z.number().int().nullable().openapi({ description: 'Users in it, counted daily', example: 17 }),
     operation: orNull(OperationRef).openapi({ description: 'The operation that runs on it' }),
     created_at: when('When it was created'),

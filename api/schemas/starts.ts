@@ -22,10 +22,10 @@ const PlannedStepSchema = z
       .literal(true)
       .optional()
       .openapi({ description: 'A person may go on without it', example: true }),
-    onFail: z
-      .literal('warn')
-      .optional()
-      .openapi({ description: 'Its failure becomes a warning', example: 'warn' }),
+    onFail: z.enum(['warn', 'rollback']).optional().openapi({
+      description: '`warn`: its failure becomes a warning; `rollback`: it is never held for a person',
+      example: 'warn',
+    }),
   })
   .openapi('PlannedStep');
 

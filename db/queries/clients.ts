@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, ilike, inArray, lt, ne, or, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, ilike, inArray, lt, ne, sql } from 'drizzle-orm';
 import type { Queries, Tx } from '../database.js';
 import { backups, billingTypes, clients, operations, servers, type ClientStatus } from '../schema/index.js';
 import { END_STATES } from '../../workflows/contract/operation.js';
@@ -44,35 +44,45 @@ export interface ClientFilter {
   offset: number;
 }
 
+/** A page and the count of all; what lies before the page is passed over in an index, without its rows. */
 export async function listClients(db: Queries, filter: ClientFilter) {
-  const { serverId, status, q, version, expiresBefore, limit, offset } = filter;
-  const like = q === undefined ? '' : `%${q.replaceAll(/[\\%_]/g, '\\$&')}%`;
-  const where = and(
-    ne(clients.status, 'deleted'),
+  const { limit, offset } = filter;
+  const where = whereOf(filter);
+  const page = db
+    .select({ id: clients.id })
+    .from(clients)
+    .where(where)
+    .orderBy(asc(clients.id))
+    .limit(limit)
+    .offset(offset)
+    .as('page');
+  const [rows, [total]] = await Promise.all([
+    db
+      .select(withServer)
+      .from(page)
+      .innerJoin(clients, eq(clients.id, page.id))
+      .innerJoin(servers, eq(servers.id, clients.serverId))
+      .orderBy(asc(clients.id)),
+    db.select({ total: count() }).from(clients).where(where),
+  ]);
+  return { rows, total: total?.total ?? 0 };
+}
+
+function whereOf({ serverId, status, q, version, expiresBefore }: ClientFilter) {
+  return and(
+    LIVING,
     serverId === undefined ? undefined : eq(clients.serverId, serverId),
     status === undefined ? undefined : eq(clients.status, status),
     version === undefined ? undefined : eq(clients.versionTag, version),
     expiresBefore === undefined ? undefined : lt(clients.licenseExpiresAt, expiresBefore),
-    q === undefined
-      ? undefined
-      : or(
-          ilike(clients.name, like),
-          ilike(clients.shortName, like),
-          ilike(clients.subdomain, like),
-          ilike(clients.email, like),
-        ),
+    q === undefined ? undefined : ilike(SEARCHED, `%${q.replaceAll(/[\\%_]/g, '\\$&')}%`),
   );
-  const rows = await db
-    .select(withServer)
-    .from(clients)
-    .innerJoin(servers, eq(servers.id, clients.serverId))
-    .where(where)
-    .orderBy(asc(clients.id))
-    .limit(limit)
-    .offset(offset);
-  const [total] = await db.select({ total: count() }).from(clients).where(where);
-  return { rows, total: total?.total ?? 0 };
 }
+
+/** In the words of the index `clients_living`, or it would not be used. */
+const LIVING = sql`${clients.status} <> 'deleted'`;
+/** One comparison instead of four; `q` is one line, so that it never reaches over two of them. */
+const SEARCHED = sql`concat_ws(chr(10), ${clients.name}, ${clients.shortName}, ${clients.subdomain}, ${clients.email})`;
 
 /** The new row, or undefined when the subdomain is taken. Waits for a transaction that is just taking it. */
 export async function insertClient(tx: Tx, client: NewClient): Promise<ClientRow | undefined> {

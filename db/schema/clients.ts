@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { bigint, boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import type { ClientChange } from '../../workflows/contract/client-change.js';
 import type { ClientNames } from '../../workflows/contract/clients.js';
 import { moment } from './columns.js';
 import { servers } from './servers.js';
@@ -53,6 +54,8 @@ export const clients = pgTable(
     names: jsonb('names').$type<ClientNames | null>(),
     /** create operation: the client's things bear its mark */
     operationId: text('operation_id'),
+    /** demo data is in it, as far as Slipway has put it there */
+    demo: boolean('demo').notNull().default(false),
     available: boolean('available'),
     availableCheckedAt: moment('available_checked_at'),
     availableSince: moment('available_since'),
@@ -67,7 +70,23 @@ export const clients = pgTable(
     uniqueIndex('clients_subnet').on(t.serverId, t.subnetIndex).where(sql`${t.subnetIndex} is not null`),
     index('clients_server').on(t.serverId, t.id),
     index('clients_status').on(t.status, t.id),
+    index('clients_living').on(t.id).where(sql`${t.status} <> 'deleted'`),
   ],
+);
+
+/** What an operation changes of a client, and what was there before it: undo puts that back. */
+export const clientChanges = pgTable(
+  'client_changes',
+  {
+    operationId: text('operation_id').primaryKey(),
+    clientId: integer('client_id').notNull(),
+    changes: jsonb('changes').$type<ClientChange>().notNull(),
+    /** of the row; written with the change of the row itself */
+    former: jsonb('former').$type<ClientChange | null>(),
+    /** of `cloud_settings` in the client's own database; null for a setting that was not there */
+    formerSettings: jsonb('former_settings').$type<Record<string, string | null> | null>(),
+  },
+  (t) => [index('client_changes_client').on(t.clientId)],
 );
 
 export const billingTypes = pgTable('billing_types', {

@@ -23,6 +23,9 @@ type base struct {
 	Password         string  `json:"password"`
 	Email            string  `json:"email"`
 	LicenseExpiresAt *string `json:"license_expires_at"`
+	// RenameFrom is the administrator's former login; RenameBackFrom takes such a renaming back, if there was one.
+	RenameFrom     string `json:"rename_from"`
+	RenameBackFrom string `json:"rename_back_from"`
 }
 
 // credentials is the standard input of cloud:password.
@@ -41,6 +44,9 @@ func writeBase(ctx context.Context, a *app) error {
 		return errors.New("name and admin_login are needed")
 	}
 	return a.withDatabase(func(db *database) error {
+		if err := rename(ctx, db, input); err != nil {
+			return err
+		}
 		hash, err := passwordOf(ctx, db, input)
 		if err != nil {
 			return err
@@ -60,6 +66,26 @@ func writeBase(ctx context.Context, a *app) error {
 		a.say("base data written")
 		return nil
 	})
+}
+
+// rename gives the administrator another login; run again it finds nothing to do.
+func rename(ctx context.Context, db *database, input base) error {
+	from := input.RenameFrom + input.RenameBackFrom
+	if from == "" {
+		return nil
+	}
+	var former, present int
+	count := db.sql("SELECT COUNT(CASE WHEN login = ? THEN 1 END), COUNT(CASE WHEN login = ? THEN 1 END) FROM users")
+	if err := db.QueryRowContext(ctx, count, from, input.Login).Scan(&former, &present); err != nil {
+		return err
+	}
+	if former == 1 && present == 1 && input.RenameBackFrom == "" {
+		return fmt.Errorf("the login %s is taken by another user", input.Login)
+	}
+	if former == 0 || present == 1 {
+		return nil
+	}
+	return db.do(ctx, "UPDATE users SET login = ? WHERE login = ?", input.Login, from)
 }
 
 // passwordOf answers the hash to store: without a password the administrator keeps the one that he has.

@@ -31,6 +31,11 @@ export function connectionsOf(world: World, ssh: Ssh): Connections {
   return {
     servers: { get: async (id) => find(world.servers, id) },
     clients: { get: async (id) => find(world.clients, id) },
+    changes: {
+      get: async () => undefined,
+      keepSettings: () => Promise.resolve(),
+      formerSettings: async () => null,
+    },
     secrets: { reveal: async (id) => find(world.secrets, id) },
     ssh,
     output: (step) => async (chunk) => {
@@ -122,6 +127,7 @@ export function clientRow(over: Partial<Client> = {}): Client {
     subnetIndex: 1,
     names: null,
     operationId: null,
+    demo: false,
     available: null,
     availableCheckedAt: null,
     availableSince: null,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { NativeConnection } from '@temporalio/worker';
 import { eq } from 'drizzle-orm';
+import { createClientChangeRecords } from '../../activities/records/client-change-records.js';
 import { createClientRecords } from '../../activities/records/client-records.js';
 import { clients, operations, operationUndos } from '../../db/schema/index.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
@@ -78,7 +79,13 @@ describe('plan=true on a route that starts an operation', () => {
       limits: DEFAULT_LIMITS,
       retryWindowMs: 1_000,
       edits: {},
-      activities: { ...createStandIns(), ...records, surveyHost, migrateClient },
+      activities: {
+        ...createStandIns(),
+        ...records,
+        ...createClientChangeRecords({ db }),
+        surveyHost,
+        migrateClient,
+      },
       log: { warn: () => undefined },
     });
     const done = worker.run();
@@ -166,12 +173,50 @@ describe('plan=true on a route that starts an operation', () => {
       path: `/clients/${await addClient()}/admin_password`,
       form: { password: PASSWORD, confirm_password: PASSWORD },
     }),
+    'PUT /clients/{id}': async () => ({
+      method: 'PUT',
+      path: `/clients/${await addClient()}`,
+      form: { subdomain: `moved${(names += 1)}`, email: 'new@acme.example', license: 'new', phone: '1' },
+    }),
+    'POST /clients/{id}/expire_date': async () => ({
+      method: 'POST',
+      path: `/clients/${await addClient()}/expire_date`,
+      form: { sender: 'Jo', license_expires_at: '2032-01-31' },
+    }),
+    ...Object.fromEntries(
+      ['demo_enable', 'demo_disable', 'maintain/{state}', 'reboot', 'send_success', 'send_expire'].flatMap(
+        (verb) =>
+          ['GET', 'POST'].map((method) => [
+            `${method} /clients/{id}/${verb}`,
+            async () => ({
+              method,
+              path: `/clients/${await addClient()}/${verb.replace('{state}', '1')}`,
+            }),
+          ]),
+      ),
+    ),
     'POST /operations/{id}/cleanup': async () => {
       const { operation } = await createdClient();
       await leaveUndone(operation);
       return { method: 'POST', path: `/operations/${operation}/cleanup` };
     },
+    ...fanOutRoutes(),
   };
+
+  /** The source's GET and ours; the fleet of these stand-ins is empty. */
+  function fanOutRoutes(): Record<string, () => Promise<Start>> {
+    const paths = {
+      '/servers/{id}/switch_all/{image_name}': () => `/servers/${serverId}/switch_all/1.4-master`,
+      '/servers/{id}/migrate_all': () => `/servers/${serverId}/migrate_all`,
+      '/servers/{id}/deploy': () => `/servers/${serverId}/deploy`,
+      '/clients/reconfigurate': () => '/clients/reconfigurate',
+    };
+    return Object.fromEntries(
+      Object.entries(paths).flatMap(([route, path]) =>
+        ['GET', 'POST'].map((method) => [`${method} ${route}`, async () => ({ method, path: path() })]),
+      ),
+    );
+  }
 
   async function leaveUndone(operationId: string): Promise<void> {
     await api.db.insert(operationUndos).values({

@@ -63,7 +63,23 @@ async function standIn(input: OperationInput<unknown>): Promise<OperationPlan | 
   return undefined;
 }
 
-export { standIn as cleanup, standIn as createClient, standIn as deleteClient, standIn as setAdminPassword };
+export {
+  standIn as cleanup,
+  standIn as createClient,
+  standIn as deleteClient,
+  standIn as deployServer,
+  standIn as mailClient,
+  standIn as migrateAll,
+  standIn as rebootClient,
+  standIn as reconfigurate,
+  standIn as refreshClient,
+  standIn as setAdminPassword,
+  standIn as setDemo,
+  standIn as setExpireDate,
+  standIn as setMaintenance,
+  standIn as switchAll,
+  standIn as updateClient,
+};
 
 const READ_AT = '2031-01-31T12:00:00.000Z';
 

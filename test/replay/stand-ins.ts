@@ -9,6 +9,7 @@ type StandIns = ReturnType<typeof createActivities>;
 /** Activities that do nothing and answer at once, as those of a healthy host would. */
 export function createStandIns(): StandIns {
   const nothing = (): Promise<void> => Promise.resolve();
+  const nobody = () => Promise.resolve([]);
   return {
     reserveClient: ({ clientId }) =>
       Promise.resolve({
@@ -27,11 +28,29 @@ export function createStandIns(): StandIns {
     markClientDeleting: nothing,
     recordBackup: nothing,
     forgetClient: nothing,
+    readClientState: () => Promise.resolve({ status: 'active', demo: false }),
+    requireChangedThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),
+    recordChange: nothing,
+    restoreRecord: nothing,
     surveyDatabase: nothing,
     ensureDatabase: nothing,
     removeDatabase: nothing,
     dropDatabase: nothing,
     writeCloudSettings: nothing,
+    changeCloudSettings: nothing,
+    restoreCloudSettings: nothing,
+    refreshClientFiles: () => Promise.resolve({ restart: true, recreate: false }),
+    restoreClientFiles: nothing,
+    dropFormerFiles: nothing,
+    restartContainers: nothing,
+    endRestart: nothing,
+    refreshVhost: () => Promise.resolve({ changed: true }),
+    restoreVhost: nothing,
+    dropFormerVhost: nothing,
+    changeBaseData: nothing,
+    restoreBaseData: nothing,
+    switchDemo: nothing,
+    switchMaintenance: nothing,
     surveyHost: nothing,
     writeClientFiles: nothing,
     removeClientFiles: nothing,
@@ -50,6 +69,15 @@ export function createStandIns(): StandIns {
     removeJobs: nothing,
     endJobs: nothing,
     removeOldJobs: nothing,
+    listClientsToSwitch: nobody,
+    listClientsToMigrate: nobody,
+    listClientsToRefresh: nobody,
+    listServersToReconfigurate: nobody,
+    countChanged: () => Promise.resolve({ changed: 0 }),
+    listServerOutcomes: () => Promise.resolve({ changed: 0, servers: [] }),
+    requireVersion: nothing,
+    pullConfiguration: () => Promise.resolve({ commit: '0f3c1a7be5d24c6893b1a0d4f6e8c2b7a9d5e013' }),
+    removeServerJobs: nothing,
     probeServer: () => Promise.resolve({ readAt: '2031-01-31T12:00:00.000Z', images: [] }),
   };
 }

@@ -6,8 +6,9 @@ import { runOperation } from '../../workflows/operation/operation.js';
 
 export interface FanOutParams {
   subject: string;
-  /** of scripted operations */
+  /** of scripted operations, or of fan-outs of their own */
   children: ChildToStart[];
+  of?: 'scripted' | 'fannedOut';
   rules: FanOutRules;
 }
 
@@ -17,7 +18,7 @@ export interface ListActivities {
 
 const lists = acts<ListActivities>();
 
-/** A test operation that starts one scripted operation for each of its children. */
+/** A test operation that starts one operation for each of its children. */
 export function fannedOut(input: OperationInput<FanOutParams>): Promise<FanOutResult> {
   const definition = {
     kind: 'fanned_out',
@@ -29,8 +30,8 @@ export function fannedOut(input: OperationInput<FanOutParams>): Promise<FanOutRe
     op.fanOut('all', {
       title: 'All of them',
       list: lists.list({ children: op.params.children }),
-      workflow: 'scripted',
-      kind: 'scripted',
+      workflow: op.params.of ?? 'scripted',
+      kind: op.params.of === 'fannedOut' ? 'fanned_out' : 'scripted',
       rules: op.params.rules,
     }),
   );

@@ -155,4 +155,82 @@ describe('a fan-out', { concurrency: 4 }, () => {
     const before = await blocker.row();
     assert.ok(before?.endedAt && child && child.startedAt >= before.endedAt);
   });
+
+  /** Two fan-outs of three under one, in each of which the second client fails at first. */
+  async function startNested(clients: (index: number) => ScriptedStep[]) {
+    const id = ulid();
+    const generous = { window: 3, canary: 0, stopAfterFailures: 100 };
+    const servers = ['a', 'b'].map((server) => {
+      const subject = `server:${id}-${server}`;
+      const children = [0, 1, 2].map((index) => {
+        const child = `client:${id}-${server}${index}`;
+        return { subject: child, params: { subject: child, steps: clients(index) } };
+      });
+      return { subject, params: { subject, children, rules: generous } };
+    });
+    const subject = `fleet:${id}`;
+    const params = { subject, children: servers, rules: generous, of: 'fannedOut' };
+    const handle = await system.client.workflow.start('fannedOut', {
+      workflowId: subject,
+      taskQueue: system.taskQueue,
+      args: [{ operation: { id, actor: 'tester', requestId: null }, params }],
+    });
+    const grandchildren = async () => {
+      const parents = await childRows(id);
+      return (await Promise.all(parents.map((parent) => childRows(parent.id)))).flat();
+    };
+    return { id, handle, grandchildren };
+  }
+
+  it('of fan-outs: one retry reaches those held below, all in the name of the root', async () => {
+    const { id, handle, grandchildren } = await startNested((index) =>
+      index === 1 ? [{ key: 'fails-first' }] : step('one'),
+    );
+    const view = await until(handle, 'the root holds', ({ state }) => state === 'holding');
+    assert.equal(view.steps[0]?.summary, '0 of 2 done, 2 waiting for a person');
+    await handle.signal('retry', { actor: 'operator', note: 'mended' });
+    assert.equal((await result(handle)).done, 2);
+    const rows = await grandchildren();
+    assert.equal(rows.length, 6, 'each ran once');
+    assert.ok(rows.every(({ state }) => state === 'succeeded'));
+    assert.deepEqual(
+      rows.map(({ input }) => (input as { operation: OperationRequest }).operation.root),
+      rows.map(() => id),
+    );
+    assert.deepEqual(
+      rows.flatMap(({ decisions }) => decisions.map(({ actor, note }) => `${actor}: ${note}`)),
+      ['operator: mended', 'operator: mended'],
+    );
+  });
+
+  it('of fan-outs: what a person mends below lets all above go on by themselves', async () => {
+    const { handle, grandchildren } = await startNested((index) =>
+      index === 1 ? [{ key: 'fails-first' }] : step('one'),
+    );
+    await until(handle, 'the root holds', ({ state }) => state === 'holding');
+    for (const { subject, state } of await grandchildren()) {
+      if (state === 'holding') await system.client.workflow.getHandle(subject).signal('retry', {});
+    }
+    assert.equal((await result(handle)).done, 2);
+    const view = await handle.query<OperationView, []>('view');
+    assert.deepEqual([view.state, view.decisions, view.hold], ['succeeded', [], null]);
+  });
+
+  it('of fan-outs: a cancel reaches those that run below', async () => {
+    const { handle, grandchildren } = await startNested((index) => [
+      { key: 'one', takesMs: index === 0 ? 0 : 5_000 },
+    ]);
+    await pollUntil({
+      what: 'clients of both servers run, and some are done',
+      deadlineMs: 30_000,
+      probe: async () => {
+        const states = (await grandchildren()).map(({ state }) => state).sort();
+        return states.join() === 'running,running,running,running,succeeded,succeeded' || undefined;
+      },
+    });
+    await handle.cancel();
+    await assert.rejects(result(handle));
+    const states = (await grandchildren()).map(({ state }) => state).sort();
+    assert.deepEqual(states, [...Array.from({ length: 4 }, () => 'cancelled'), 'succeeded', 'succeeded']);
+  });
 });

@@ -5,3 +5,8 @@ export function requireId(field: string, value: unknown): void {
   if (Number.isInteger(value) && (value as number) > 0) return;
   throw failure('InvalidInput', `"${field}" must be the id of a row`);
 }
+
+export function requireFlag(field: string, value: unknown): void {
+  if (typeof value === 'boolean') return;
+  throw failure('InvalidInput', `"${field}" must be true or false`);
+}

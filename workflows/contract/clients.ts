@@ -50,5 +50,45 @@ export interface SetAdminPasswordParams {
   password: string;
 }
 
+export interface RefreshClientParams {
+  clientId: number;
+  serverId: number;
+}
+
+export interface UpdateClientParams {
+  clientId: number;
+  serverId: number;
+  /** names of what `client_changes` changes; the values are nobody's but the database's */
+  fields: string[];
+}
+
+export interface SetExpireDateParams {
+  clientId: number;
+  serverId: number;
+}
+
+export interface SetDemoParams {
+  clientId: number;
+  serverId: number;
+  enabled: boolean;
+}
+
+export interface SetMaintenanceParams {
+  clientId: number;
+  serverId: number;
+  on: boolean;
+}
+
+export interface RebootClientParams {
+  clientId: number;
+  serverId: number;
+}
+
+export interface MailClientParams {
+  clientId: number;
+  serverId: number;
+  template: 'send_success' | 'send_expire';
+}
+
 /** Sent to a running create when the panel sets the administrator's password meanwhile; payload `{ password }`, a secret's id. */
 export const ADMIN_PASSWORD_SIGNAL = 'admin_password';

@@ -18,7 +18,7 @@ export interface PlannedStep {
   /** a person may go on without it */
   skippable?: true;
   /** a failure of it becomes a warning */
-  onFail?: 'warn';
+  onFail?: 'warn' | 'rollback';
 }
 
 /** What the workflow of a plan answers. */

@@ -7,7 +7,18 @@ export const WORKFLOW_TYPES = {
   create_client: 'createClient',
   delete_client: 'deleteClient',
   set_admin_password: 'setAdminPassword',
+  refresh_client: 'refreshClient',
+  update_client: 'updateClient',
+  set_expire_date: 'setExpireDate',
+  set_demo: 'setDemo',
+  set_maintenance: 'setMaintenance',
+  reboot_client: 'rebootClient',
+  mail_client: 'mailClient',
   cleanup: 'cleanup',
+  switch_all: 'switchAll',
+  migrate_all: 'migrateAll',
+  deploy_server: 'deployServer',
+  reconfigurate: 'reconfigurate',
 } as const;
 export type OperationKind = keyof typeof WORKFLOW_TYPES;
 

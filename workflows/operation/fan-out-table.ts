@@ -100,6 +100,17 @@ export function summarize(table: Table): string {
   return parts.join(', ');
 }
 
+/** What a person reads first: how many, and the first few by name. */
+export function troubleOf(table: Table): string {
+  const named = [...table]
+    .filter(([, { state }]) => state === 'failed' || state === 'holding')
+    .slice(0, 5)
+    .map(
+      ([subject, { state, reason }]) => `${subject} ${state}${reason === undefined ? '' : ` (${reason})`}`,
+    );
+  return [summarize(table), ...named].join('; ');
+}
+
 function part(number: number, what: string): string[] {
   return number === 0 ? [] : [`${number} ${what}`];
 }

@@ -20,7 +20,8 @@ import { type SearchAttributeName, searchAttribute } from '../contract/search-at
 import type { Act } from '../contract/step.js';
 import { createLoans } from './borrow.js';
 import { carriedOf } from './carried.js';
-import { createFanOut, type FanOutOptions } from './fan-out.js';
+import { createFanOut } from './fan-out.js';
+import type { FanOutOptions } from './fan-out-state.js';
 import { tellParent } from './parent.js';
 import { planOperation } from './plan.js';
 import { checkRequest } from './request.js';

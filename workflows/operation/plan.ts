@@ -18,7 +18,7 @@ import {
 } from '../contract/plan.js';
 import type { Act, StepRef } from '../contract/step.js';
 import { callAct } from './calls.js';
-import type { FanOutOptions } from './fan-out.js';
+import type { FanOutOptions } from './fan-out-state.js';
 import type { Definition, Operation, Story } from './operation.js';
 import { stepErrorOf } from './step-failure.js';
 import type { CheckOptions, DuringOptions, Planned, StepOptions, TakeStep } from './steps.js';

@@ -47,6 +47,7 @@ export function createSettling(run: Run): Settling {
 
   return {
     async settle(failed, options) {
+      if (options.onFail === 'rollback' && !run.committed) throw failed;
       if (endsAtOnce(failed)) throw failed;
       const decision = await decide(failed, options);
       if (decision.action === 'skip') skip(run, failed, options, decision);

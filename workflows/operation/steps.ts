@@ -14,8 +14,11 @@ export interface StepOptions<Result> {
   title: string;
   do: Act<Result>;
   undo?: Act;
-  /** `warn`: a failure becomes a warning and the operation goes on; otherwise the failure's kind decides */
-  onFail?: 'warn';
+  /**
+   * `warn`: a failure becomes a warning and the operation goes on; `rollback`: before the commit it is never held,
+   * whatever its kind, for the client would be down meanwhile; otherwise the failure's kind decides
+   */
+  onFail?: 'warn' | 'rollback';
   /** an operator may go on without it; its result is then undefined */
   skippable?: boolean;
   /** which parameters `retry` may change, and from which step on work is then done again (default: this step) */

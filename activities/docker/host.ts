@@ -1,0 +1,70 @@
+import type { ClientThing } from '../../workflows/contract/clients.js';
+import { failure } from '../../workflows/contract/failures.js';
+import { jobKey, type StepContext } from '../../workflows/contract/step.js';
+import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
+import { type HostFacts, hostFacts } from '../servers/host-facts.js';
+import { sh } from '../ssh/shell.js';
+import type { JobOptions, SshTarget } from '../ssh/types.js';
+import type { ClientFilesInput } from './client-files.js';
+import { dockerFailure, isTransientExit } from './docker-errors.js';
+
+export interface DockerHost {
+  server: Server;
+  target: SshTarget;
+  facts: HostFacts;
+}
+
+/** What activities on a client's containers and files share: the host, its jobs, and what the files are made of. */
+export function createDockerHosts(connections: Connections) {
+  const { servers, secrets, ssh } = connections;
+
+  return {
+    /** `CommandFailed` when Docker or Compose is not there. */
+    async openHost(serverId: number, step: StepContext): Promise<DockerHost> {
+      const server = await servers.get(serverId);
+      const facts = await hostFacts(connections, server, {
+        signal: step.signal,
+        needs: ['docker', 'compose'],
+      });
+      return { server, target: targetOf(requireHostKey(server)), facts };
+    },
+
+    /** A job of this step; a failing exit becomes the failure that its output speaks of. */
+    async runJob(
+      { server, target }: DockerHost,
+      step: StepContext,
+      job: Pick<JobOptions, 'script' | 'input' | 'timeoutMs'>,
+    ) {
+      if (step.try > 1) await ssh.endJobs(target, step);
+      const key = jobKey(step);
+      const write = connections.output(step);
+      const onOutput = (chunk: { offset: number; end: number; text: string }) =>
+        write({ job: key, ...chunk });
+      const result = await ssh.runJob(target, { ...job, key, step, onOutput, transient: isTransientExit });
+      if (result.exitCode === 0) return result;
+      const what = `${step.title} on ${nameOf(server)}`;
+      throw dockerFailure({ what, exitCode: result.exitCode, output: result.tail });
+    },
+
+    /** Text of the product's current `.env.example`; `CommandFailed` where no code was brought to the server yet. */
+    async readExample(
+      { server, target }: Pick<DockerHost, 'server' | 'target'>,
+      path: string,
+      { signal }: StepContext,
+    ): Promise<string> {
+      const file = `${server.baseDir}/${path}`;
+      const { exitCode, stdout, stderr } = await ssh.run(target, sh`cat -- ${file}`, { signal });
+      if (exitCode === 0) return stdout;
+      throw failure('CommandFailed', `${file} on ${nameOf(server)} cannot be read: ${stderr.trim()}`, {
+        hint: "bring the product's code to the server (a build does), then retry",
+      });
+    },
+
+    async revealAll(ids: ClientThing['names']['secrets']): Promise<ClientFilesInput['secrets']> {
+      const [databasePassword, clientToken, applicationKey] = await Promise.all(
+        [ids.databasePassword, ids.clientToken, ids.applicationKey].map((id) => secrets.reveal(id)),
+      );
+      return { databasePassword, clientToken, applicationKey } as ClientFilesInput['secrets'];
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import { failure } from '../../workflows/contract/failures.js';
+import { jobKey, type StepContext } from '../../workflows/contract/step.js';
+import { type Connections, nameOf, requireHostKey, targetOf } from '../connections.js';
+import { classifyExit } from '../ssh/errors.js';
+import { type Script, sh } from '../ssh/shell.js';
+
+export type ConfigurationActivities = ReturnType<typeof createConfigurationActivities>;
+
+/** As long as the step of those who use it. */
+const PULL_TIMEOUT_MS = 29 * 60_000;
+/** Another job of Slipway has the trees of this host: 75 is EX_TEMPFAIL of sysexits. */
+const LOCKED_EXIT = 75;
+/** A pull takes seconds; a build, which has the same lock, holds it for minutes and is tried again after. */
+const LOCK_WAIT_SECONDS = 60;
+
+export function createConfigurationActivities(connections: Connections) {
+  const { servers, ssh } = connections;
+  return {
+    /**
+     * Pulls `/srv/git` and copies what it holds, without `.git`, to `/srv/docker`, where the clients' own directories
+     * stay as they are. Files that a pull has removed since the last copy go there too. Answers the commit.
+     */
+    async pullConfiguration(
+      { serverId }: { serverId: number },
+      step: StepContext,
+    ): Promise<{ commit: string }> {
+      const server = await servers.get(serverId);
+      const target = targetOf(requireHostKey(server));
+      const key = jobKey(step);
+      if (step.try > 1) await ssh.endJobs(target, step);
+      const write = connections.output(step);
+      const result = await ssh.runJob(target, {
+        key,
+        step,
+        script: lockedTrees(server.baseDir, pullScript(server.baseDir)),
+        timeoutMs: PULL_TIMEOUT_MS,
+        onOutput: (chunk) => write({ job: key, ...chunk }),
+        transient: ({ exitCode, tail }) => exitCode !== 0 && isTransient(exitCode, tail),
+      });
+      const what = `${step.title} on ${nameOf(server)}`;
+      const { exitCode, tail } = result;
+      if (exitCode === LOCKED_EXIT)
+        throw failure('Unavailable', `${what}: another job works on ${server.baseDir}/git`);
+      if (exitCode !== 0 && isTransient(exitCode, tail)) throw failure('Unavailable', `${what}: ${tail}`);
+      if (exitCode !== 0) throw classifyExit({ command: what, exitCode, stderr: tail });
+      const commit = /^commit ([0-9a-f]{40,64})$/m.exec(tail)?.[1] ?? '';
+      step.summarize(commit.slice(0, 12));
+      return { commit };
+    },
+
+    /** Removes what the detached commands of a server's own operation left there; live ones stay. */
+    async removeServerJobs({ serverId, operation }: { serverId: number; operation: string }): Promise<void> {
+      await ssh.removeJobs(targetOf(requireHostKey(await servers.get(serverId))), operation);
+    },
+  };
+}
+
+/** What git says when the other side is away for now. */
+const AWAY =
+  /could not resolve host|connection (?:timed out|refused|reset)|early eof|the remote end hung up|returned error: 5\d\d/i;
+
+function isTransient(exitCode: number, tail: string): boolean {
+  return exitCode === LOCKED_EXIT || AWAY.test(tail);
+}
+
+/** Runs while nobody else pulls or builds there: the lock falls with the job, whatever becomes of it. */
+export function lockedTrees(baseDir: string, script: Script): Script {
+  return sh`
+mkdir -p -- ${`${baseDir}/slipway`}
+exec 9> ${`${baseDir}/slipway/trees.lock`}
+flock -w ${LOCK_WAIT_SECONDS} 9 || { echo 'the trees are locked'; exit ${LOCKED_EXIT}; }
+${script}`;
+}
+
+/** Each file is renamed into its place, so that whoever reads `.env.example` meanwhile reads a whole one. */
+export function pullScript(baseDir: string): Script {
+  return sh`
+set -eu
+export GIT_TERMINAL_PROMPT=0 LC_ALL=C
+git=${`${baseDir}/git`} docker=${`${baseDir}/docker`}
+copied=$docker/.slipway-copied made=$docker/.slipway-new
+cd -- "$git"
+# a clean-up that git starts in the background would keep the lock
+git -c gc.autoDetach=false -c maintenance.autoDetach=false pull --ff-only 2>&1
+commit=$(git rev-parse HEAD)
+rm -rf -- "$made"
+mkdir -- "$made"
+tar --exclude=./.git --exclude=./clients -cf - . | tar -C "$made" -xpf -
+cd -- "$made"
+find . -mindepth 1 -type d -print0 | xargs -0 -r sh -c 'cd -- "$0" && mkdir -p -- "$@"' "$docker"
+find . ! -type d -print0 | xargs -0 -r sh -c 'for file; do mv -fT -- "$file" "$0/$file"; done' "$docker"
+cd -- "$git"
+before=$(cat -- "$copied" 2>/dev/null || true)
+if [ -n "$before" ] && git cat-file -e "$before^{commit}" 2>/dev/null; then
+  git diff -z --no-renames --name-only --diff-filter=D "$before" "$commit" -- . ':!clients' |
+    xargs -0 -r sh -c 'cd -- "$0" && rm -f -- "$@"' "$docker"
+fi
+rm -rf -- "$made"
+printf '%s\n' "$commit" > "$copied"
+echo "commit $commit"`;
+}

@@ -1,0 +1,67 @@
+import { deleteClientChange, insertClientChange } from '../../db/queries/client-changes.js';
+import { type ClientRow, lockClient } from '../../db/queries/clients.js';
+import type { Tx } from '../../db/database.js';
+import type { ClientStatus } from '../../db/schema/index.js';
+import type { ClientChange } from '../../workflows/contract/client-change.js';
+import { subjectId } from '../../workflows/contract/ids.js';
+import type { OperationRequest } from '../../workflows/contract/operation.js';
+import type { OperationKind } from '../../workflows/contract/start.js';
+import type { RouteDeps } from '../deps.js';
+import type { Planned } from '../operations/plan.js';
+import type { Caller } from '../operations/record-start.js';
+import { type Started, startOperation } from '../operations/start.js';
+import { noClient } from './read.js';
+import { requireStatus } from './status.js';
+
+interface Wish<Params> {
+  params: Params;
+  title: string;
+  /** what the operation carries to the client and then writes into its row */
+  changes?: ClientChange;
+  /** what the audit says beside */
+  detail?: Record<string, unknown>;
+}
+
+export interface StartChange<Params> {
+  kind: OperationKind;
+  id: number;
+  caller: Caller;
+  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
+  /** statuses in which it makes sense; anything else is 409 */
+  allowed: readonly ClientStatus[];
+  wish(client: ClientRow, tx: Tx): Promise<Wish<Params>> | Wish<Params>;
+}
+
+/** Starts an operation on a client that exists; what it changes is recorded with it, and taken back when it is refused. */
+export function startChange<Params>(
+  deps: RouteDeps,
+  { kind, id, caller, options, allowed, wish }: StartChange<Params>,
+): Promise<Started | Planned> {
+  return startOperation<Params & { clientId: number; serverId: number }>(
+    { ...deps },
+    {
+      kind,
+      caller,
+      options,
+      async prepare(tx, operation) {
+        const client = await lockClient(tx, id);
+        if (client === undefined) throw noClient(id);
+        await requireStatus(tx, client, allowed);
+        const { params, title, changes, detail } = await wish(client, tx);
+        if (changes !== undefined)
+          await insertClientChange(tx, { operationId: operation.id, clientId: id, changes });
+        const { serverId } = client;
+        return {
+          subject: subjectId('client', id),
+          answerId: id,
+          params: { ...params, clientId: id, serverId },
+          title,
+          clientId: id,
+          serverId,
+          ...(detail === undefined ? {} : { detail }),
+          abandon: (later) => deleteClientChange(later, operation.id),
+        };
+      },
+    },
+  );
+}

@@ -1,0 +1,66 @@
+import { shareServer } from '../../db/queries/servers.js';
+import type {
+  ReconfigurateParams,
+  ServerFanOutParams,
+  SwitchAllParams,
+} from '../../workflows/contract/fleet.js';
+import { subjectId } from '../../workflows/contract/ids.js';
+import type { OperationRequest } from '../../workflows/contract/operation.js';
+import type { RouteDeps } from '../deps.js';
+import type { Planned } from '../operations/plan.js';
+import type { Caller } from '../operations/record-start.js';
+import { type Started, startOperation } from '../operations/start.js';
+import { Problem } from '../problem.js';
+
+interface Request {
+  caller: Caller;
+  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
+}
+
+/** Starts what is done to every client of one server; 404 for an unknown one. */
+export function startOnServer(
+  deps: RouteDeps,
+  kind: 'switch_all' | 'migrate_all' | 'deploy_server',
+  {
+    caller,
+    options,
+    params,
+    title,
+  }: Request & { params: ServerFanOutParams | SwitchAllParams; title: string },
+): Promise<Started | Planned> {
+  const { serverId } = params;
+  return startOperation<ServerFanOutParams | SwitchAllParams>(deps, {
+    kind,
+    caller,
+    options,
+    async prepare(tx) {
+      const server = await shareServer(tx, serverId);
+      if (server === undefined) throw new Problem('not_found', { detail: `There is no server ${serverId}` });
+      return {
+        subject: subjectId('server', serverId),
+        answerId: serverId,
+        params,
+        title: `${title} (${server.name})`,
+        serverId,
+      };
+    },
+  });
+}
+
+/** Starts `git pull` and fresh configurations everywhere. */
+export function startReconfigurate(
+  deps: RouteDeps,
+  { caller, options, params }: Request & { params: ReconfigurateParams },
+): Promise<Started | Planned> {
+  return startOperation<ReconfigurateParams>(deps, {
+    kind: 'reconfigurate',
+    caller,
+    options,
+    prepare: async () => ({
+      subject: subjectId('fleet', 'reconfigurate'),
+      answerId: 'reconfigurate',
+      params,
+      title: 'Reconfigurate all servers',
+    }),
+  });
+}

@@ -1,0 +1,1 @@
+CREATE INDEX "clients_living" ON "clients" USING btree ("id") WHERE "clients"."status" <> 'deleted';

@@ -1,0 +1,31 @@
+import type { RefreshActivities } from '../../activities/docker/refresh.js';
+import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { RebootClientParams } from '../contract/clients.js';
+import type { OperationInput } from '../contract/operation.js';
+import { acts } from '../operation/acts.js';
+import { runOperation } from '../operation/operation.js';
+import { clientDefinition } from './client-definition.js';
+
+const records = acts<ClientRecords>();
+const docker = acts<RefreshActivities>();
+
+const definition = clientDefinition<RebootClientParams>({
+  kind: 'reboot_client',
+  title: ({ clientId }) => `Restart the containers of client ${clientId}`,
+});
+
+/** Nothing to undo: a client that does not come up holds, for a person to look at. */
+export async function rebootClient(input: OperationInput<RebootClientParams>): Promise<void> {
+  return runOperation(definition, input, async (op) => {
+    const client = await op.check('find', {
+      title: 'Look the client up',
+      do: records.requireClientThing({ clientId: op.params.clientId }),
+    });
+    await op.step('restart', {
+      title: 'Restart containers',
+      target: client.names.name,
+      do: docker.restartContainers(client),
+      within: '10 minutes',
+    });
+  });
+}

@@ -1,0 +1,31 @@
+import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { RefreshClientParams } from '../contract/clients.js';
+import type { OperationInput } from '../contract/operation.js';
+import { acts } from '../operation/acts.js';
+import { runOperation } from '../operation/operation.js';
+import { clientDefinition } from './client-definition.js';
+import { refreshSteps } from './refresh-steps.js';
+
+const records = acts<ClientRecords>();
+
+const definition = clientDefinition<RefreshClientParams>({
+  kind: 'refresh_client',
+  title: ({ clientId }) => `Refresh the configuration of client ${clientId}`,
+});
+
+/** Configuration from the server's current `.env.example` and the present profile and templates; `changed`: something differed. */
+export async function refreshClient(
+  input: OperationInput<RefreshClientParams>,
+): Promise<{ changed: boolean }> {
+  return runOperation(definition, input, async (op) => {
+    const client = await op.check('find', {
+      title: 'Look the client up',
+      do: records.requireClientThing({ clientId: op.params.clientId }),
+    });
+    const { changed, dropFormer } = await refreshSteps(op, { client });
+
+    op.commit();
+    await dropFormer();
+    return { changed };
+  });
+}

@@ -1,0 +1,47 @@
+import type { ProductChangeActivities } from '../../activities/product/changes.js';
+import type { ClientChangeRecords } from '../../activities/records/client-change-records.js';
+import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { SetDemoParams } from '../contract/clients.js';
+import type { OperationInput } from '../contract/operation.js';
+import { acts } from '../operation/acts.js';
+import { runOperation } from '../operation/operation.js';
+import { clientDefinition } from './client-definition.js';
+import { requireFlag } from './params.js';
+
+const records = acts<ClientRecords>();
+const changes = acts<ClientChangeRecords>();
+const product = acts<ProductChangeActivities>();
+
+const definition = clientDefinition<SetDemoParams>({
+  kind: 'set_demo',
+  title: ({ clientId, enabled }) => `${enabled ? 'Enable' : 'Disable'} the demo data of client ${clientId}`,
+  validate: ({ enabled }) => requireFlag('enabled', enabled),
+});
+
+/** The product's demo seeder, or its inverse. Demo data that was there before stays when a repeated wish fails. */
+export async function setDemo(input: OperationInput<SetDemoParams>): Promise<void> {
+  return runOperation(definition, input, async (op) => {
+    const { clientId, enabled } = op.params;
+    const change = op.id;
+    const client = await op.check('find', {
+      title: 'Look the client up',
+      do: records.requireClientThing({ clientId }),
+    });
+    const { demo } = await op.check('state', {
+      title: 'Look at its state',
+      do: changes.readClientState({ clientId }),
+    });
+    await op.step('demo', {
+      title: enabled ? 'Write demo data' : 'Remove demo data',
+      do: product.switchDemo({ ...client, enabled }),
+      ...(demo === enabled ? {} : { undo: product.switchDemo({ ...client, enabled: !enabled }) }),
+      within: '10 minutes',
+    });
+    await op.step('record', {
+      title: 'Record the change',
+      do: changes.recordChange({ clientId, change, set: { demo: enabled } }),
+      undo: changes.restoreRecord({ clientId, change }),
+    });
+    op.commit();
+  });
+}

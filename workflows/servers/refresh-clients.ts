@@ -1,0 +1,25 @@
+import type { FleetRecords } from '../../activities/records/fleet.js';
+import type { RefreshResult, ServerFanOutParams } from '../contract/fleet.js';
+import { rulesOf } from '../fleet/rules.js';
+import { acts } from '../operation/acts.js';
+import type { Operation } from '../operation/operation.js';
+
+const fleet = acts<FleetRecords>();
+
+/** Configurations of all clients of a server, some at a time; the result counts those that were restarted. */
+export async function refreshClients(op: Operation<ServerFanOutParams>): Promise<RefreshResult> {
+  const { serverId, rules } = op.params;
+  const result = await op.fanOut('clients', {
+    title: 'Refresh configurations',
+    list: fleet.listClientsToRefresh({ serverId }),
+    workflow: 'refreshClient',
+    kind: 'refresh_client',
+    rules: rulesOf(rules),
+  });
+  const { changed } = await op.step('count', {
+    title: 'Count what changed',
+    do: fleet.countChanged({}),
+    planned: { changed: 0 },
+  });
+  return { ...result, changed };
+}
