@@ -37,6 +37,9 @@ export function createStandIns(): StandIns {
     removeClientFiles: nothing,
     startContainers: nothing,
     removeContainers: nothing,
+    stopContainers: nothing,
+    startStopped: nothing,
+    restoreClient: nothing,
     backupClient: ({ names }) =>
       Promise.resolve({ path: `/srv/backup/clients/${names.name}`, sizeBytes: 4_096 }),
     migrateClient: nothing,
