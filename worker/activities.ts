@@ -5,6 +5,7 @@ import { createNginxActivities } from '../activities/nginx/activities.js';
 import { createProductActivities } from '../activities/product/commands.js';
 import { loadProfile, loadProfiles } from '../activities/product/profile.js';
 import { createClientRecords } from '../activities/records/client-records.js';
+import { createVersionRecords } from '../activities/records/version-records.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
 import { createSqlActivities } from '../activities/sql/activities.js';
@@ -22,6 +23,7 @@ export function createActivities(parts: ActivityParts) {
   const transport = mailTransport(smtpUrl);
   return {
     ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
+    ...createVersionRecords(db),
     ...createSqlActivities(connections),
     ...createDockerActivities(connections),
     ...createProductActivities(connections),

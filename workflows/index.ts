@@ -1,6 +1,8 @@
 export { createClient } from './clients/create-client.js';
 export { deleteClient } from './clients/delete-client.js';
 export { setAdminPassword } from './clients/set-admin-password.js';
+export { switchClient } from './clients/switch-client.js';
+export { migrateClient } from './clients/migrate-client.js';
 export { cleanup } from './fleet/cleanup.js';
 export { lend } from './operation/lend.js';
 export { probe } from './servers/probe.js';

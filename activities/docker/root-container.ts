@@ -1,6 +1,6 @@
 import type { ClientNames } from '../../workflows/contract/clients.js';
+import { splitImage } from '../../workflows/contract/versions.js';
 import { type Script, sh } from '../ssh/shell.js';
-import { splitImage } from './survey.js';
 
 /**
  * Shell function `as_root <directory> <ro|rw> <script> [argument…]`: runs a script as root in a one-off container that

@@ -1,15 +1,19 @@
 import type { ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { jobKey, type StepContext } from '../../workflows/contract/step.js';
+import { splitImage } from '../../workflows/contract/versions.js';
 import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
 import { loadProfile } from '../product/profile.js';
-import { type Script, sh } from '../ssh/shell.js';
+import { joinScripts, type Script, sh } from '../ssh/shell.js';
 import { dumpLogin } from './backup.js';
-import { refuseChanging } from './changing.js';
-import { composeCommand, labelFilters, waitHealthyScript } from './containers.js';
+import { beginChanging, refuseChanging, requireDirectory } from './changing.js';
+import { FOREIGN_EXIT, writeFilesScript } from './client-files.js';
+import { CLIENT_FILES, renderComposeFile } from './compose-file.js';
+import { composeCommand, labelFilters, startScript, waitHealthyScript } from './containers.js';
 import { dockerFailure } from './docker-errors.js';
 import { createHostAccess } from './host.js';
 import { type RestoredPart, restoreScript } from './restore.js';
+import { judgeImage } from './survey.js';
 
 /** Docker gives each container 10 s before it kills it. */
 const STOP_TIMEOUT_MS = 100_000;
@@ -56,6 +60,46 @@ else
 fi
 ${waitHealthyScript(thing, { facts, profile })}`;
       await run(server, script, step, START_TIMEOUT_MS);
+    },
+
+    /** Changes nothing: `InvalidInput` names the versions that are there instead. */
+    requireImage: async (thing: ClientThing, step: StepContext): Promise<void> => {
+      const { server, target, facts } = await openHost(thing.names.serverId, step);
+      const [image] = splitImage(thing.names.image);
+      const script = sh`${facts.docker} images --format 'image|{{.Tag}}' -- ${image}`;
+      const { exitCode, stdout, stderr } = await ssh.run(target, script, { signal: step.signal });
+      if (exitCode !== 0)
+        throw dockerFailure({ what: `looking at ${nameOf(server)}`, exitCode, output: stderr });
+      judgeImage(stdout.split('\n'), thing, server);
+    },
+
+    /**
+     * The image of `names` in the client's Compose file; nothing is started. From here on its data count as changed:
+     * until the operation's commit only `restoreClient` of its files and database makes them whole again.
+     */
+    switchImage: async (thing: ClientThing, step: StepContext): Promise<void> => {
+      const { names, operation } = thing;
+      const { server, target, facts } = await openHost(names.serverId, step);
+      const profile = loadProfile(names.product);
+      const content = renderComposeFile({ ...names, profile, operation });
+      const files = [{ path: CLIENT_FILES.compose, mode: '640', content }];
+      const write = writeFilesScript({ thing, files, envGid: profile.envGid, docker: facts.docker });
+      const script = joinScripts([requireDirectory(thing), beginChanging(names, step), write]);
+      const result = await ssh.run(target, script, { input: content, fence: step });
+      if (result.exitCode === 0) return;
+      const what = `writing ${CLIENT_FILES.compose} of ${names.name} on ${nameOf(server)}`;
+      const output = `${result.stdout}\n${result.stderr}`;
+      if (result.exitCode === FOREIGN_EXIT) throw failure('Conflict', `${what}: ${output.trim()}`);
+      throw dockerFailure({ what, exitCode: result.exitCode, output });
+    },
+
+    /** New containers by the Compose file as it is now, whatever was there; healthy when it answers. */
+    startAnew: async (thing: ClientThing, step: StepContext): Promise<void> => {
+      const host = await openHost(thing.names.serverId, step);
+      const profile = loadProfile(thing.names.product);
+      const script = startScript(thing, { facts: host.facts, profile, anew: true });
+      await runJob(host, step, { script, timeoutMs: START_TIMEOUT_MS });
+      step.summarize(`${thing.names.name} is healthy with ${thing.names.image}`);
     },
 
     /**

@@ -30,7 +30,8 @@ for (const [slot, hostName] of [
     let path: string;
     let before_: ClientContents;
     let seq = 0;
-    const operation = newOperation();
+    /** later than the creates, or their servers would refuse it */
+    let operation: string;
 
     before(async () => {
       system = await openSystem({ slot });
@@ -40,6 +41,7 @@ for (const [slot, hostName] of [
         const view = await system.ended(created);
         assert.match(view.state, /^succeeded/, JSON.stringify(view));
       }
+      operation = newOperation();
       [id, neighbour] = made.map((client) => client.id) as [number, number];
       const [row] = await system.database.db.select().from(clients).where(eq(clients.id, id));
       assert.ok(row?.names && row.operationId);
@@ -62,7 +64,9 @@ for (const [slot, hostName] of [
         host.sqlEngine === 'mariadb'
           ? `mariadb client${id}`
           : `cd /; setpriv --reuid postgres --regid postgres --init-groups psql -h /run/postgresql -qXv ON_ERROR_STOP=1 client${id}`;
-      await host.exec(command, { input: statements });
+      // as the product itself would, which owns what it makes
+      const role = host.sqlEngine === 'mariadb' ? '' : `SET ROLE client${id};\n`;
+      await host.exec(command, { input: role + statements });
     }
 
     async function changeEverything(): Promise<void> {
@@ -160,7 +164,7 @@ echo changed >> .env; rm -rf public/uploads; mkdir public/new; echo new > public
         sql(
           host.sqlEngine === 'mariadb'
             ? `ALTER DATABASE client${id} COMMENT '${text}'`
-            : `COMMENT ON DATABASE client${id} IS '${text}'`,
+            : `RESET ROLE; COMMENT ON DATABASE client${id} IS '${text}'`,
         );
       await mark('somebody else');
       await refused('Conflict');

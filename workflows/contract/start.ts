@@ -7,6 +7,8 @@ export const WORKFLOW_TYPES = {
   create_client: 'createClient',
   delete_client: 'deleteClient',
   set_admin_password: 'setAdminPassword',
+  switch_client: 'switchClient',
+  migrate_client: 'migrateClient',
   cleanup: 'cleanup',
 } as const;
 export type OperationKind = keyof typeof WORKFLOW_TYPES;
