@@ -10,7 +10,7 @@ import { type ClientFile, clientFiles, FOREIGN_EXIT } from './client-files.js';
 import { CLIENT_FILES } from './compose-file.js';
 import { restartScript } from './containers.js';
 import { dockerFailure } from './docker-errors.js';
-import { createDockerHosts, type DockerHost } from './host.js';
+import { createHostAccess, type Host } from './host-access.js';
 import {
   ABSENT_EXIT,
   dropFormerScript,
@@ -41,7 +41,7 @@ type Refreshing = ClientThing & Pick<ChangeRef, 'change'>;
 /** A client's files rendered anew, and what follows for its containers. */
 export function createRefreshActivities(connections: Connections) {
   const { servers, ssh } = connections;
-  const { openHost, runJob, readExample, revealAll } = createDockerHosts(connections);
+  const { openHost, runJob, readExample, revealAll } = createHostAccess(connections);
 
   return {
     /** Renders the client's files anew and replaces those that differ; the former ones are kept until `dropFormer`. */
@@ -100,7 +100,7 @@ ${restartScript(thing, { facts: host.facts, profile, recreate: recreate ? sh`tru
   };
 
   async function readFiles(
-    { server, target }: DockerHost,
+    { server, target }: Host,
     { change, ...thing }: Refreshing,
     { signal }: StepContext,
   ): Promise<PresentFiles> {
@@ -118,7 +118,7 @@ ${restartScript(thing, { facts: host.facts, profile, recreate: recreate ? sh`tru
   }
 
   async function render(
-    host: DockerHost,
+    host: Host,
     { change, ...thing }: Refreshing,
     { present, step }: { present: PresentFiles; step: StepContext },
   ): Promise<ClientFile[]> {
@@ -135,7 +135,7 @@ ${restartScript(thing, { facts: host.facts, profile, recreate: recreate ? sh`tru
   }
 
   async function replace(
-    { server, target, facts }: DockerHost,
+    { server, target, facts }: Host,
     { change, ...thing }: Refreshing,
     { files, step }: { files: readonly ClientFile[]; step: StepContext },
   ): Promise<string[]> {

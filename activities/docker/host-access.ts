@@ -4,23 +4,25 @@ import { jobKey, type StepContext } from '../../workflows/contract/step.js';
 import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
 import { type HostFacts, hostFacts } from '../servers/host-facts.js';
 import { sh } from '../ssh/shell.js';
-import type { JobOptions, SshTarget } from '../ssh/types.js';
-import type { ClientFilesInput } from './client-files.js';
+import type { JobOptions, JobResult, SshTarget } from '../ssh/types.js';
+import { type ClientFilesInput, FOREIGN_EXIT } from './client-files.js';
 import { dockerFailure, isTransientExit } from './docker-errors.js';
 
-export interface DockerHost {
+export interface Host {
   server: Server;
   target: SshTarget;
   facts: HostFacts;
 }
 
-/** What activities on a client's containers and files share: the host, its jobs, and what the files are made of. */
-export function createDockerHosts(connections: Connections) {
+export type HostAccess = ReturnType<typeof createHostAccess>;
+
+/** How activities reach a client's server and its Docker, and what a client's files are made of. */
+export function createHostAccess(connections: Connections) {
   const { servers, secrets, ssh } = connections;
 
   return {
-    /** `CommandFailed` when Docker or Compose is not there. */
-    async openHost(serverId: number, step: StepContext): Promise<DockerHost> {
+    /** `CommandFailed` where Docker or Compose are missing. */
+    async openHost(serverId: number, step: StepContext): Promise<Host> {
       const server = await servers.get(serverId);
       const facts = await hostFacts(connections, server, {
         signal: step.signal,
@@ -31,24 +33,27 @@ export function createDockerHosts(connections: Connections) {
 
     /** A job of this step; a failing exit becomes the failure that its output speaks of. */
     async runJob(
-      { server, target }: DockerHost,
+      { server, target }: Pick<Host, 'server' | 'target'>,
       step: StepContext,
-      job: Pick<JobOptions, 'script' | 'input' | 'timeoutMs'>,
-    ) {
-      if (step.try > 1) await ssh.endJobs(target, step);
-      const key = jobKey(step);
+      job: Pick<JobOptions, 'script' | 'input' | 'timeoutMs' | 'onEnd'>,
+    ): Promise<JobResult> {
+      const undoing = step.phase === 'undo';
+      // what the act has left running ends first; an undo's own job has a key of its own, and is found again
+      if (undoing || step.try > 1) await ssh.endJobs(target, step, job.onEnd);
+      const key = undoing ? `${jobKey(step)}-undo` : jobKey(step);
       const write = connections.output(step);
       const onOutput = (chunk: { offset: number; end: number; text: string }) =>
         write({ job: key, ...chunk });
       const result = await ssh.runJob(target, { ...job, key, step, onOutput, transient: isTransientExit });
       if (result.exitCode === 0) return result;
       const what = `${step.title} on ${nameOf(server)}`;
+      if (result.exitCode === FOREIGN_EXIT) throw failure('Conflict', `${what}: ${result.tail.trim()}`);
       throw dockerFailure({ what, exitCode: result.exitCode, output: result.tail });
     },
 
     /** Text of the product's current `.env.example`; `CommandFailed` where no code was brought to the server yet. */
     async readExample(
-      { server, target }: Pick<DockerHost, 'server' | 'target'>,
+      { server, target }: Pick<Host, 'server' | 'target'>,
       path: string,
       { signal }: StepContext,
     ): Promise<string> {
