@@ -1,13 +1,19 @@
+import { createBuildActivities } from '../activities/builds/activities.js';
 import { createDockerActivities } from '../activities/docker/activities.js';
+import { createPruneActivities } from '../activities/docker/prune.js';
 import { createMailActivities } from '../activities/mail/activities.js';
 import { createSmtpTransport, type MailTransport, parseSmtpUrl } from '../activities/mail/transport.js';
 import { createNginxActivities } from '../activities/nginx/activities.js';
 import { createProductActivities } from '../activities/product/commands.js';
 import { loadProfile, loadProfiles } from '../activities/product/profile.js';
 import { createClientRecords } from '../activities/records/client-records.js';
+import { createReleaseRecords } from '../activities/records/releases.js';
+import { createServerReads } from '../activities/records/server-records.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
+import { createRebootActivities } from '../activities/servers/reboot.js';
 import { createSqlActivities } from '../activities/sql/activities.js';
+import { createAnnouncementActivities } from '../activities/sql/announcements.js';
 import { type ConnectionParts, createConnections } from './connections.js';
 
 export interface ActivityParts extends ConnectionParts {
@@ -19,6 +25,8 @@ export interface ActivityParts extends ConnectionParts {
 export function createActivities(parts: ActivityParts) {
   const { db, secrets, smtpUrl, mailFrom } = parts;
   const connections = createConnections(parts);
+  const reads = createServerReads(db);
+  const { getRelease, ...releases } = createReleaseRecords(db);
   const transport = mailTransport(smtpUrl);
   return {
     ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
@@ -29,6 +37,11 @@ export function createActivities(parts: ActivityParts) {
     ...createMailActivities({ db, secrets, transport, profiles: loadProfiles(), from: mailFrom }),
     ...createJobActivities(connections),
     ...createProbes(connections),
+    ...createBuildActivities(connections),
+    ...createPruneActivities({ ...connections, ...reads }),
+    ...createRebootActivities({ ...connections, ...reads }),
+    ...createAnnouncementActivities({ ...connections, ...reads, releases: { get: getRelease } }),
+    ...releases,
   };
 }
 

@@ -1,8 +1,12 @@
 export { createClient } from './clients/create-client.js';
 export { deleteClient } from './clients/delete-client.js';
 export { setAdminPassword } from './clients/set-admin-password.js';
+export { buildMasterForAll } from './fleet/build-master-for-all.js';
 export { cleanup } from './fleet/cleanup.js';
 export { lend } from './operation/lend.js';
+export { buildImage } from './servers/build-image.js';
 export { probe } from './servers/probe.js';
+export { pruneServer } from './servers/prune-server.js';
+export { rebootServer } from './servers/reboot-server.js';
 export { sweepNightly } from './schedules/sweep-nightly.js';
 export { sweepOperations } from './schedules/sweep-operations.js';

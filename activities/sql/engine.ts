@@ -26,6 +26,14 @@ export interface CloudSettings {
   first: Readonly<Record<string, string>>;
 }
 
+/** A version that a client may be switched to. */
+export interface Announcement {
+  version: string;
+  /** markdown */
+  info: string;
+  releasedAt: Date;
+}
+
 export type Removal = 'removed' | 'absent' | 'foreign';
 
 /** One connection to an engine. Its errors are the driver's own; `kindOf` tells which failure they are. */
@@ -37,6 +45,8 @@ export interface SqlSession {
   /** removes both when they bear the mark, sessions first, with whatever an attempt left half-made */
   remove(thing: OwnedDatabase): Promise<Removal>;
   writeCloudSettings(name: string, settings: CloudSettings): Promise<void>;
+  /** lists the version in the client's database; its people get a notice of it, unless it is `present` there already */
+  announce(name: string, announcement: Announcement & { present: boolean }): Promise<void>;
   /** version of the server, such as `10.11.6-MariaDB` */
   version(): Promise<string>;
   /** accounts of this login that may log in from any address; empty where the engine does not keep addresses */
@@ -51,6 +61,11 @@ export interface SqlEngineDriver {
     signal: AbortSignal,
     act: (session: SqlSession) => Promise<Result>,
   ): Promise<Result>;
+}
+
+/** What the product shows its people of a newer version: JSON in `cloud_settings.update_notice`. */
+export function noticeOf({ version, info }: Announcement): string {
+  return JSON.stringify({ version, info });
 }
 
 /** 10 s, as for SSH: longer than any handshake over a slow line, short beside the retries around it. */

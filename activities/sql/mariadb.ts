@@ -3,10 +3,12 @@ import { type Connection, createConnection, type RowDataPacket } from 'mysql2/pr
 import { failure } from '../../workflows/contract/failures.js';
 import { mark } from '../../workflows/contract/ids.js';
 import {
+  type Announcement,
   type CloudSettings,
   CONNECT_TIMEOUT_MS,
   IDLE_SESSION_S,
   LOCK_TIMEOUT_S,
+  noticeOf,
   type NewDatabase,
   type OwnedDatabase,
   type Removal,
@@ -61,6 +63,7 @@ function sessionOn(db: Connection): SqlSession {
     ensure: (thing) => ensure(db, thing),
     remove: (thing) => remove(db, thing),
     writeCloudSettings: (name, settings) => writeCloudSettings(db, name, settings),
+    announce: (name, announcement) => announce(db, name, announcement),
     version: async () => String((await rows(db, 'SELECT VERSION() AS version'))[0]?.['version']),
     openAccounts: () => openAccounts(db),
   };
@@ -139,12 +142,7 @@ async function endSessions(db: Connection, name: string): Promise<void> {
   }
 }
 
-async function writeCloudSettings(
-  db: Connection,
-  name: string,
-  { mine, first }: CloudSettings,
-): Promise<void> {
-  const at = mariadbName(name);
+async function ensureCloudTables(db: Connection, at: string): Promise<void> {
   await db.query(
     `CREATE TABLE IF NOT EXISTS ${at}.cloud_settings (name varchar(64) PRIMARY KEY, value text)`,
   );
@@ -152,11 +150,43 @@ async function writeCloudSettings(
     `CREATE TABLE IF NOT EXISTS ${at}.cloud_versions
        (version varchar(128) PRIMARY KEY, info text, released_at datetime)`,
   );
+}
+
+async function writeCloudSettings(
+  db: Connection,
+  name: string,
+  { mine, first }: CloudSettings,
+): Promise<void> {
+  const at = mariadbName(name);
+  await ensureCloudTables(db, at);
   await db.query(
     `INSERT INTO ${at}.cloud_settings (name, value) VALUES ? ON DUPLICATE KEY UPDATE value = VALUES(value)`,
     [Object.entries(mine)],
   );
   await db.query(`INSERT IGNORE INTO ${at}.cloud_settings (name, value) VALUES ?`, [Object.entries(first)]);
+}
+
+async function announce(
+  db: Connection,
+  name: string,
+  announcement: Announcement & { present: boolean },
+): Promise<void> {
+  const at = mariadbName(name);
+  const { version, info, releasedAt, present } = announcement;
+  await ensureCloudTables(db, at);
+  await db.query("SET SESSION time_zone = '+00:00'");
+  const moment = releasedAt.toISOString().slice(0, 19).replace('T', ' ');
+  await db.query(
+    `INSERT INTO ${at}.cloud_versions (version, info, released_at) VALUES (?, ?, ?)
+     ON DUPLICATE KEY UPDATE info = VALUES(info), released_at = VALUES(released_at)`,
+    [version, info, moment],
+  );
+  if (present) return;
+  await db.query(
+    `INSERT INTO ${at}.cloud_settings (name, value) VALUES ('update_notice', ?)
+     ON DUPLICATE KEY UPDATE value = VALUES(value)`,
+    [noticeOf(announcement)],
+  );
 }
 
 async function openAccounts(db: Connection): Promise<string[]> {

@@ -3,10 +3,12 @@ import postgresjs from 'postgres';
 import { failure } from '../../workflows/contract/failures.js';
 import { mark } from '../../workflows/contract/ids.js';
 import {
+  type Announcement,
   type CloudSettings,
   CONNECT_TIMEOUT_MS,
   IDLE_SESSION_S,
   LOCK_TIMEOUT_S,
+  noticeOf,
   type NewDatabase,
   type OwnedDatabase,
   type Removal,
@@ -81,6 +83,8 @@ function sessionOn(sql: Sql, within: Within): SqlSession {
     remove: (thing) => remove(sql, thing),
     writeCloudSettings: (name, settings) =>
       within(checkIdentifier(name), (inside) => writeCloudSettings(inside, name, settings)),
+    announce: (name, announcement) =>
+      within(checkIdentifier(name), (inside) => announce(inside, name, announcement)),
     version: async () => String((await sql`SHOW server_version`)[0]?.['server_version']),
     // which addresses may log in stands in pg_hba.conf, which a remote login cannot read
     openAccounts: async () => [],
@@ -198,19 +202,44 @@ async function dropRole(sql: Sql, name: string): Promise<void> {
   await sql.unsafe(`GRANT ${role} TO CURRENT_USER; DROP OWNED BY ${role}; DROP ROLE IF EXISTS ${role}`);
 }
 
+/** As the product's role: it owns the tables, whoever of the two was first to make them. */
+function cloudTables(name: string): string {
+  return `
+    SET LOCAL ROLE ${postgresName(name)};
+    SET LOCAL search_path = public;
+    CREATE TABLE IF NOT EXISTS cloud_settings (name varchar(64) PRIMARY KEY, value text);
+    CREATE TABLE IF NOT EXISTS cloud_versions
+      (version varchar(128) PRIMARY KEY, info text, released_at timestamptz)`;
+}
+
 async function writeCloudSettings(sql: Sql, name: string, { mine, first }: CloudSettings): Promise<void> {
   await sql.begin(async (tx) => {
-    // as the product's role: it owns the tables, whoever of the two was first to make them
-    await tx.unsafe(`
-      SET LOCAL ROLE ${postgresName(name)};
-      SET LOCAL search_path = public;
-      CREATE TABLE IF NOT EXISTS cloud_settings (name varchar(64) PRIMARY KEY, value text);
-      CREATE TABLE IF NOT EXISTS cloud_versions
-        (version varchar(128) PRIMARY KEY, info text, released_at timestamptz)`);
+    await tx.unsafe(cloudTables(name));
     await tx`
       INSERT INTO cloud_settings ${tx(settingRows(mine))}
       ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
     await tx`INSERT INTO cloud_settings ${tx(settingRows(first))} ON CONFLICT (name) DO NOTHING`;
+  });
+}
+
+async function announce(
+  sql: Sql,
+  name: string,
+  announcement: Announcement & { present: boolean },
+): Promise<void> {
+  const { version, info, releasedAt, present } = announcement;
+  await sql.begin(async (tx) => {
+    await tx.unsafe(cloudTables(name));
+    // the product may have made the table before, with a column of another kind of time
+    await tx.unsafe("SET LOCAL TIME ZONE 'UTC'");
+    const moment = releasedAt.toISOString().slice(0, 19).replace('T', ' ');
+    await tx`
+      INSERT INTO cloud_versions (version, info, released_at) VALUES (${version}, ${info}, ${moment})
+      ON CONFLICT (version) DO UPDATE SET info = excluded.info, released_at = excluded.released_at`;
+    if (present) return;
+    await tx`
+      INSERT INTO cloud_settings ${tx(settingRows({ update_notice: noticeOf(announcement) }))}
+      ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
   });
 }
 

@@ -63,7 +63,16 @@ async function standIn(input: OperationInput<unknown>): Promise<OperationPlan | 
   return undefined;
 }
 
-export { standIn as cleanup, standIn as createClient, standIn as deleteClient, standIn as setAdminPassword };
+export {
+  standIn as buildImage,
+  standIn as buildMasterForAll,
+  standIn as cleanup,
+  standIn as createClient,
+  standIn as deleteClient,
+  standIn as pruneServer,
+  standIn as rebootServer,
+  standIn as setAdminPassword,
+};
 
 const READ_AT = '2031-01-31T12:00:00.000Z';
 

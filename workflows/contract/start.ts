@@ -7,6 +7,10 @@ export const WORKFLOW_TYPES = {
   create_client: 'createClient',
   delete_client: 'deleteClient',
   set_admin_password: 'setAdminPassword',
+  build_image: 'buildImage',
+  build_master_for_all: 'buildMasterForAll',
+  prune_server: 'pruneServer',
+  reboot_server: 'rebootServer',
   cleanup: 'cleanup',
 } as const;
 export type OperationKind = keyof typeof WORKFLOW_TYPES;
