@@ -28,6 +28,7 @@ import { addOperationStreamRoutes } from './routes/operation-streams.js';
 import { addOperationCleanupRoutes } from './routes/operation-cleanup.js';
 import { addOperationTimelineRoutes } from './routes/operation-timeline.js';
 import { addOperationRoutes } from './routes/operations.js';
+import { addServerChangeRoutes } from './routes/server-changes.js';
 import { addServerRoutes } from './routes/servers.js';
 
 /** The HTTP API. Reads no environment and opens nothing: everything comes with `deps`. */
@@ -68,6 +69,7 @@ export function addRoutes(router: Router, deps: RouteDeps): void {
   addClientChangeRoutes(router, deps);
   addClientVerbRoutes(router, deps);
   addServerRoutes(router, deps);
+  addServerChangeRoutes(router, deps);
   addOperationRoutes(router, deps);
   addOperationStreamRoutes(router, deps);
   addOperationCleanupRoutes(router, deps);

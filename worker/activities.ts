@@ -1,5 +1,7 @@
+import { createBuildActivities } from '../activities/builds/activities.js';
 import { createDockerActivities } from '../activities/docker/activities.js';
 import { createRefreshActivities } from '../activities/docker/refresh.js';
+import { createPruneActivities } from '../activities/docker/prune.js';
 import { createMailActivities } from '../activities/mail/activities.js';
 import { createSmtpTransport, type MailTransport, parseSmtpUrl } from '../activities/mail/transport.js';
 import { createNginxActivities } from '../activities/nginx/activities.js';
@@ -13,9 +15,13 @@ import { createFleetRecords } from '../activities/records/fleet.js';
 import { createConfigurationActivities } from '../activities/servers/configuration.js';
 import { createImageActivities } from '../activities/servers/images.js';
 import { createVersionRecords } from '../activities/records/version-records.js';
+import { createReleaseRecords } from '../activities/records/releases.js';
+import { createServerReads } from '../activities/records/server-records.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
+import { createRebootActivities } from '../activities/servers/reboot.js';
 import { createSqlActivities } from '../activities/sql/activities.js';
+import { createAnnouncementActivities } from '../activities/sql/announcements.js';
 import { type ConnectionParts, createConnections } from './connections.js';
 
 export interface ActivityParts extends ConnectionParts {
@@ -27,6 +33,8 @@ export interface ActivityParts extends ConnectionParts {
 export function createActivities(parts: ActivityParts) {
   const { db, secrets, smtpUrl, mailFrom } = parts;
   const connections = createConnections(parts);
+  const reads = createServerReads(db);
+  const { getRelease, ...releases } = createReleaseRecords(db);
   const transport = mailTransport(smtpUrl);
   return {
     ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
@@ -45,6 +53,11 @@ export function createActivities(parts: ActivityParts) {
     ...createConfigurationActivities(connections),
     ...createImageActivities(connections),
     ...createProbes(connections),
+    ...createBuildActivities(connections),
+    ...createPruneActivities({ ...connections, ...reads }),
+    ...createRebootActivities({ ...connections, ...reads }),
+    ...createAnnouncementActivities({ ...connections, ...reads, releases: { get: getRelease } }),
+    ...releases,
   };
 }
 

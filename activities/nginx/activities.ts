@@ -153,7 +153,7 @@ interface Question {
 }
 
 /** The status that `host` answers on port 80 for `hostname`; `Unavailable` when it does not answer. */
-function askFrom({ host, hostname, path, signal }: Question): Promise<number> {
+export function askFrom({ host, hostname, path, signal }: Question): Promise<number> {
   return new Promise((resolve, reject) => {
     const asked = request(
       {

@@ -120,6 +120,12 @@ const profileSchema = z.strictObject({
   branches: z.strictObject({ dev: branch, master: branch }),
   /** run in the code's directory before the image is built */
   buildCommands: z.array(argv).max(20),
+  /** build argument of the product's Dockerfile that takes the version */
+  versionArgument: z
+    .string()
+    .max(100)
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a build argument')
+    .optional(),
   /** relative to the server's base_dir */
   envExample: relativePath,
   env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a variable name'), envEntry),

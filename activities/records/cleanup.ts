@@ -17,17 +17,19 @@ export function createCleanupActivities(db: Db) {
       step.summarize(`${rows.length} to be undone`);
       // its own steps have a name too
       const keys = new Set(['list', 'look-again']);
-      const jobs = new Map<string, number>();
+      const jobs = new Map<string, { clientId: number } | { serverId: number }>();
       const undos = rows.map(({ undo, operation }) => {
-        if (operation.clientId !== null) jobs.set(operation.id, operation.clientId);
+        const { clientId, serverId } = operation;
+        if (clientId !== null) jobs.set(operation.id, { clientId });
+        else if (serverId !== null) jobs.set(operation.id, { serverId });
         const { id, title, activity, input, operationId: of } = undo;
         return { id, title, activity, input, of, key: uniqueKey(undo.step, keys) };
       });
       return {
         undos,
-        jobs: [...jobs].map(([operation, clientId]) => ({
+        jobs: [...jobs].map(([operation, place]) => ({
           key: uniqueKey('end-jobs', keys),
-          clientId,
+          ...place,
           operation,
         })),
       };
@@ -62,7 +64,10 @@ export function createCleanupActivities(db: Db) {
 
 function openUndosOf(db: Db, subject: string) {
   return db
-    .select({ undo: operationUndos, operation: { id: operations.id, clientId: operations.clientId } })
+    .select({
+      undo: operationUndos,
+      operation: { id: operations.id, clientId: operations.clientId, serverId: operations.serverId },
+    })
     .from(operationUndos)
     .innerJoin(operations, eq(operations.id, operationUndos.operationId))
     .where(and(eq(operations.subject, subject), inArray(operationUndos.state, OPEN_UNDOS)))

@@ -6,7 +6,15 @@ export type JobActivities = ReturnType<typeof createJobActivities>;
 /** `spec/operations.md`, Long remote commands. */
 const JOBS_KEPT_DAYS = 7;
 
+/** Whose operation it is: a client's, on the server that it lives on, or that of a server itself. */
+type Place = { clientId: number; serverId?: never } | { serverId: number; clientId?: never };
+
 export function createJobActivities({ clients, servers, ssh }: Connections) {
+  const targetAt = async ({ clientId, serverId }: Place) => {
+    const id = clientId === undefined ? serverId : (await clients.get(clientId)).serverId;
+    return targetOf(requireHostKey(await servers.get(id)));
+  };
+
   return {
     /** Job directories that nobody came back to; live ones stay. */
     async removeOldJobs({ serverId }: { serverId: number }): Promise<void> {
@@ -14,19 +22,14 @@ export function createJobActivities({ clients, servers, ssh }: Connections) {
       await ssh.removeOldJobs(target, JOBS_KEPT_DAYS);
     },
 
-    /** Removes what the detached commands of a client's operation left in `<base_dir>/slipway/jobs`; live ones stay. */
-    async removeJobs({ clientId, operation }: { clientId: number; operation: string }): Promise<void> {
-      const { serverId } = await clients.get(clientId);
-      await ssh.removeJobs(targetOf(requireHostKey(await servers.get(serverId))), operation);
+    /** Removes what the detached commands of an operation left in `<base_dir>/slipway/jobs`; live ones stay. */
+    async removeJobs({ operation, ...place }: Place & { operation: string }): Promise<void> {
+      await ssh.removeJobs(await targetAt(place), operation);
     },
 
-    /** Ends the detached commands of another operation of a client's, and waits until they are gone. */
-    async endJobs(
-      { clientId, operation }: { clientId: number; operation: string },
-      step: StepContext,
-    ): Promise<void> {
-      const { serverId } = await clients.get(clientId);
-      await ssh.endJobsOf(targetOf(requireHostKey(await servers.get(serverId))), operation, step);
+    /** Ends the detached commands of another operation, and waits until they are gone. */
+    async endJobs({ operation, ...place }: Place & { operation: string }, step: StepContext): Promise<void> {
+      await ssh.endJobsOf(await targetAt(place), operation, step);
     },
   };
 }

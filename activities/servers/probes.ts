@@ -9,6 +9,7 @@ import type {
 } from '../../workflows/contract/servers.js';
 import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
 import { dockerFailure } from '../docker/docker-errors.js';
+import { IMAGE_LABELS } from '../docker/image-labels.js';
 import { loadProfile } from '../product/profile.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { checkHost } from './check-host.js';
@@ -77,7 +78,7 @@ function probeTargetOf(server: Server): ProbeTarget {
   };
 }
 
-const FIND_DOCKER = sh`docker=docker
+export const FIND_DOCKER = sh`docker=docker
 docker ps -q >/dev/null 2>&1 || { sudo -n docker ps -q >/dev/null 2>&1 && docker='sudo -n docker'; } || true`;
 
 function loadScript(baseDir: string): Script {
@@ -113,12 +114,14 @@ export function parseLoad(text: string): Omit<ServerLoad, 'readAt'> {
   };
 }
 
+const IMAGE_LINE = `{{.Id}}|{{.Size}}|{{.Created}}|{{index .Config.Labels "${IMAGE_LABELS.branch}"}}|{{index .Config.Labels "${IMAGE_LABELS.commit}"}}|{{range .RepoTags}}{{.}},{{end}}`;
+
 /** Labels are those that a build writes on the product's images. */
-function imagesScript(image: string): Script {
+export function imagesScript(image: string): Script {
   return sh`${FIND_DOCKER}
 ids=$($docker image ls -q --no-trunc -- ${image})
 [ -n "$ids" ] || exit 0
-$docker image inspect --format '{{.Id}}|{{.Size}}|{{.Created}}|{{index .Config.Labels "slipway.branch"}}|{{index .Config.Labels "slipway.commit"}}|{{range .RepoTags}}{{.}},{{end}}' -- $(printf '%s\n' $ids | sort -u)`;
+$docker image inspect --format ${IMAGE_LINE} -- $(printf '%s\n' $ids | sort -u)`;
 }
 
 /** One entry per tag of `image`, newest first. */

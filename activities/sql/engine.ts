@@ -26,6 +26,14 @@ export interface CloudSettings {
   first: Readonly<Record<string, string>>;
 }
 
+/** A version that a client may be switched to. */
+export interface Announcement {
+  version: string;
+  /** markdown */
+  info: string;
+  releasedAt: Date;
+}
+
 export type Removal = 'removed' | 'absent' | 'foreign';
 
 /** One connection to an engine. Its errors are the driver's own; `kindOf` tells which failure they are. */
@@ -47,6 +55,8 @@ export interface SqlSession {
   releasedVersions(name: string): Promise<string[]>;
   /** kinds of things in the database that this login could dump but not restore, such as `triggers` */
   unrestorable(name: string): Promise<string[]>;
+  /** lists the version in the client's database; its people get a notice of it, unless it is `present` there already */
+  announce(name: string, announcement: Announcement & { present: boolean }): Promise<void>;
   /** version of the server, such as `10.11.6-MariaDB` */
   version(): Promise<string>;
   /** accounts of this login that may log in from any address; empty where the engine does not keep addresses */
@@ -61,6 +71,11 @@ export interface SqlEngineDriver {
     signal: AbortSignal,
     act: (session: SqlSession) => Promise<Result>,
   ): Promise<Result>;
+}
+
+/** What the product shows its people of a newer version: JSON in `cloud_settings.update_notice`. */
+export function noticeOf({ version, info }: Announcement): string {
+  return JSON.stringify({ version, info });
 }
 
 /** 10 s, as for SSH: longer than any handshake over a slow line, short beside the retries around it. */

@@ -3,10 +3,12 @@ import { type Connection, createConnection, type RowDataPacket } from 'mysql2/pr
 import { failure } from '../../workflows/contract/failures.js';
 import { mark } from '../../workflows/contract/ids.js';
 import {
+  type Announcement,
   type CloudSettings,
   CONNECT_TIMEOUT_MS,
   IDLE_SESSION_S,
   LOCK_TIMEOUT_S,
+  noticeOf,
   type NewDatabase,
   type OwnedDatabase,
   type Removal,
@@ -77,6 +79,7 @@ function sessionOn(db: Connection): SqlSession {
     recordVersion: (name, version) => recordVersion(db, name, version),
     releasedVersions: (name) => releasedVersions(db, name),
     unrestorable: (name) => unrestorable(db, name),
+    announce: (name, announcement) => announce(db, name, announcement),
     version: async () => String((await rows(db, 'SELECT VERSION() AS version'))[0]?.['version']),
     openAccounts: () => openAccounts(db),
   };
@@ -221,6 +224,24 @@ async function setCloudSettings(db: Connection, name: string, entries: [string, 
        ON DUPLICATE KEY UPDATE value = VALUES(value)`,
     [entries],
   );
+}
+
+async function announce(
+  db: Connection,
+  name: string,
+  announcement: Announcement & { present: boolean },
+): Promise<void> {
+  const at = await ensureCloudTables(db, name);
+  const { version, info, releasedAt, present } = announcement;
+  await db.query("SET SESSION time_zone = '+00:00'");
+  const moment = releasedAt.toISOString().slice(0, 19).replace('T', ' ');
+  await db.query(
+    `INSERT INTO ${at}.cloud_versions (version, info, released_at) VALUES (?, ?, ?)
+     ON DUPLICATE KEY UPDATE info = VALUES(info), released_at = VALUES(released_at)`,
+    [version, info, moment],
+  );
+  if (present) return;
+  await setCloudSettings(db, name, [['update_notice', noticeOf(announcement)]]);
 }
 
 async function openAccounts(db: Connection): Promise<string[]> {

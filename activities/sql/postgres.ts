@@ -3,10 +3,12 @@ import postgresjs from 'postgres';
 import { failure } from '../../workflows/contract/failures.js';
 import { mark } from '../../workflows/contract/ids.js';
 import {
+  type Announcement,
   type CloudSettings,
   CONNECT_TIMEOUT_MS,
   IDLE_SESSION_S,
   LOCK_TIMEOUT_S,
+  noticeOf,
   type NewDatabase,
   type OwnedDatabase,
   type Removal,
@@ -96,6 +98,8 @@ function sessionOn(sql: Sql, within: Within): SqlSession {
     releasedVersions: (name) => within(checkIdentifier(name), releasedVersions),
     // what is restored belongs to the client's role, which the login is a member of
     unrestorable: async () => [],
+    announce: (name, announcement) =>
+      within(checkIdentifier(name), (inside) => announce(inside, name, announcement)),
     version: async () => String((await sql`SHOW server_version`)[0]?.['server_version']),
     // which addresses may log in stands in pg_hba.conf, which a remote login cannot read
     openAccounts: async () => [],
@@ -274,6 +278,25 @@ async function setCloudSettings(
 
 function settingRows(entries: readonly (readonly [string, string])[]) {
   return entries.map(([name, value]) => ({ name, value }));
+}
+
+async function announce(
+  sql: Sql,
+  name: string,
+  announcement: Announcement & { present: boolean },
+): Promise<void> {
+  const { version, info, releasedAt, present } = announcement;
+  await sql.begin(async (tx) => {
+    await ensureCloudTables(tx, name);
+    // the product may have made the table before, with a column of another kind of time
+    await tx.unsafe("SET LOCAL TIME ZONE 'UTC'");
+    const moment = releasedAt.toISOString().slice(0, 19).replace('T', ' ');
+    await tx`
+      INSERT INTO cloud_versions (version, info, released_at) VALUES (${version}, ${info}, ${moment})
+      ON CONFLICT (version) DO UPDATE SET info = excluded.info, released_at = excluded.released_at`;
+    if (present) return;
+    await setCloudSettings(tx, [['update_notice', noticeOf(announcement)]]);
+  });
 }
 
 /**

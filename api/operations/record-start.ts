@@ -68,6 +68,11 @@ export interface StartRequest<Params> {
   caller: Caller;
   options?: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
   /**
+   * A look at the world before anything is written, for what a caller should be refused at once; may throw a `Problem`.
+   * Requests that an operation answers already, and plans, whose checks look themselves, do without.
+   */
+  look?: () => Promise<void>;
+  /**
    * Writes the subject's own records, in the transaction of the operation's row, and nothing anywhere else: for a plan
    * all of it is rolled back. May throw a `Problem`.
    */

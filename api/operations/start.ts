@@ -47,7 +47,9 @@ export async function startOperation<Params>(
   const digest = deps.digest(caller);
   if (caller.plan) return planOperation(deps, request, digest);
   for (let round = 0; round < ROUNDS; round += 1) {
-    const outcome = (await findReplay(deps, caller, digest)) ?? (await record(deps, request, digest));
+    const replay = await findReplay(deps, caller, digest);
+    if (replay === undefined && round === 0) await request.look?.();
+    const outcome = replay ?? (await record(deps, request, digest));
     if (outcome.is === 'new') {
       const started = await carryOut(deps, outcome, caller, digest);
       deps.metrics.starts.inc({ kind, outcome: started.status === 202 ? 'started' : 'repeated' });

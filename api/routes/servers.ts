@@ -3,7 +3,6 @@ import { recordAudit } from '../../db/queries/audit.js';
 import {
   countClients,
   deleteServer,
-  findServer,
   listClientsOfServer,
   listServers,
   lockServer,
@@ -27,6 +26,7 @@ import {
 } from '../schemas/servers.js';
 import { loadAnswer, serverAnswer } from '../servers/answer.js';
 import { checkHost } from '../servers/check.js';
+import { noServer, requireServer } from '../servers/read.js';
 import { changeServer, createServer } from '../servers/save.js';
 
 const tag = 'Servers';
@@ -215,7 +215,7 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
     },
     async (c, { params: { id } }) => {
       await db.transaction(async (tx) => {
-        if ((await lockServer(tx, id)) === undefined) throw notFound(id);
+        if ((await lockServer(tx, id)) === undefined) throw noServer(id);
         const clients = (await countClients(tx, [id])).get(id) ?? 0;
         if (clients > 0) throw new Problem('in_use', { detail: `${clients} client(s) live on server ${id}` });
         await deleteServer(tx, id);
@@ -225,16 +225,6 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
       return c.body(null, 204);
     },
   );
-}
-
-async function requireServer({ db }: RouteDeps, id: number): Promise<ServerRow> {
-  const row = await findServer(db, id);
-  if (row === undefined) throw notFound(id);
-  return row;
-}
-
-function notFound(id: number): Problem {
-  return new Problem('not_found', { detail: `There is no server ${id}` });
 }
 
 async function readLoad({ db, probes }: RouteDeps, row: ServerRow) {

@@ -4,6 +4,7 @@ import { access, copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile }
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
+import { IMAGE_LABELS } from '../../activities/docker/image-labels.js';
 import { findGo } from '../built-tools.js';
 import type { Log } from '../config.js';
 import { run } from '../run.js';
@@ -12,14 +13,6 @@ export const SAMPLE_IMAGE = 'slipway-sample';
 
 const SOURCE = new URL('.', import.meta.url).pathname;
 const BUSYBOX = '/bin/busybox';
-
-/** Labels of a product's image, as a build writes them and the list of images reads them. */
-export const IMAGE_LABELS = {
-  version: 'slipway.version',
-  branch: 'slipway.branch',
-  commit: 'slipway.commit',
-  built: 'slipway.built',
-} as const;
 
 export interface SampleImage {
   /** such as `1.3-master`; which migrations the image has follows from its numbers */

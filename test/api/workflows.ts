@@ -79,6 +79,10 @@ export {
   standIn as setMaintenance,
   standIn as switchAll,
   standIn as updateClient,
+  standIn as buildImage,
+  standIn as buildMasterForAll,
+  standIn as pruneServer,
+  standIn as rebootServer,
 };
 
 const READ_AT = '2031-01-31T12:00:00.000Z';

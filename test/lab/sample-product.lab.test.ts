@@ -7,17 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { extract } from 'tar-stream';
+import { IMAGE_LABELS } from '../../activities/docker/image-labels.js';
 import { environmentOf, loadProfile } from '../../activities/product/profile.js';
 import { renderEnvFile } from '../../activities/product/env-file.js';
 import { toolsDir } from '../../lab/config.js';
 import { freePort } from '../../lab/free-port.js';
 import { pollUntil } from '../../lab/poll.js';
-import {
-  buildSampleImage,
-  buildSampleProgram,
-  IMAGE_LABELS,
-  writeBuildContext,
-} from '../../lab/product/image.js';
+import { buildSampleImage, buildSampleProgram, writeBuildContext } from '../../lab/product/image.js';
 import { run, type RunResult } from '../../lab/run.js';
 import { startDebianPostgres, startMariadb, type TestEngine } from '../activities/sql-engines.js';
 

@@ -1,7 +1,9 @@
 import type { CleanupActivities } from '../../activities/records/cleanup.js';
 import type { createActivities } from '../../worker/activities.js';
+import type { BuildImageParams } from '../../workflows/contract/builds.js';
 import type { CleanupPlan } from '../../workflows/contract/cleanup.js';
 import type { ClientNames } from '../../workflows/contract/clients.js';
+import type { ChildToStart } from '../../workflows/contract/fan-out.js';
 
 /** What acts of workflows name, with the real names and result shapes; a stand-in that drifts does not compile. */
 type StandIns = ReturnType<typeof createActivities>;
@@ -93,8 +95,46 @@ export function createStandIns(): StandIns {
     requireVersion: nothing,
     pullConfiguration: () => Promise.resolve({ commit: '0f3c1a7be5d24c6893b1a0d4f6e8c2b7a9d5e013' }),
     removeServerJobs: nothing,
+    surveyBuild: ({ serverId, operation, branch, version, existing }) =>
+      Promise.resolve({
+        build: { serverId, operation, branch, version, image: `product:${version}`, formerImage: null },
+        kept: existing === 'keep',
+      }),
+    lockTrees: nothing,
+    unlockTrees: nothing,
+    fetchCode: () => Promise.resolve('0f3c2a1b0f3c2a1b0f3c2a1b0f3c2a1b0f3c2a1b'),
+    placeBuildDirectory: nothing,
+    restoreBuildDirectory: nothing,
+    buildCode: nothing,
+    restoreCode: nothing,
+    buildImage: nothing,
+    removeImage: nothing,
+    forgetFormer: nothing,
+    recordRelease: nothing,
+    forgetRelease: nothing,
+    listBuilds: ({ operation, version }) => Promise.resolve(buildsOf(operation, version)),
+    announceRelease: () => Promise.resolve({ clients: 2 }),
+    countImages: () => Promise.resolve({ tags: ['product:1.3-master'], bytes: 4_096 }),
+    choosePrunable: () => Promise.resolve({ images: [] }),
+    pruneImages: nothing,
+    surveyReboot: () => Promise.resolve({ bootId: 'former' }),
+    rebootHost: () => Promise.resolve({ bootId: 'present' }),
+    startClients: () => Promise.resolve({ started: 1 }),
+    checkClients: () =>
+      Promise.resolve([
+        { clientId: 1, hostname: 'client1.example.test', ok: true, status: 200 },
+        { clientId: 2, hostname: 'client2.example.test', ok: false, status: null },
+      ]),
     probeServer: () => Promise.resolve({ readAt: '2031-01-31T12:00:00.000Z', images: [] }),
   };
+}
+
+/** Servers that are in no other recorded path. */
+function buildsOf(release: string, version: string): ChildToStart[] {
+  return [51, 52].map((serverId) => {
+    const params: BuildImageParams = { serverId, branch: 'master', version, existing: 'keep', release };
+    return { subject: `server:${serverId}`, params, title: `Build ${version} on server ${serverId}` };
+  });
 }
 
 /** A ledger in which two undos are open; on `client:24` one of them stays so. */

@@ -20,12 +20,8 @@ export interface LeftUndo extends Undo {
   key: string;
 }
 
-/** Detached commands of an operation that may still run on its client's server. */
-export interface LeftJobs {
-  key: string;
-  clientId: number;
-  operation: string;
-}
+/** Detached commands of an operation that may still run on its server, or on that of its client. */
+export type LeftJobs = { key: string; operation: string } & ({ clientId: number } | { serverId: number });
 
 export interface CleanupPlan {
   /** newest first */

@@ -27,3 +27,34 @@ function versionParts(tag: string): [bigint[], string] {
   if (numbers === undefined) return [[], tag];
   return [numbers.split('.').map(BigInt), suffix];
 }
+
+export const BUILD_BRANCHES = ['dev', 'master'] as const;
+export type BuildBranch = (typeof BUILD_BRANCHES)[number];
+
+/** Room for four numbers and three words; Docker itself takes tags of 128 characters. */
+export const VERSION = /^(?=.{1,100}$)\d{1,6}(\.\d{1,6}){0,3}(-[a-z0-9]{1,20}){0,4}$/;
+
+/** Asks for the next version instead of naming one. */
+export const AUTO_VERSION = 'auto';
+
+/** The branch that a version bears the name of, if it does. */
+export function branchOf(version: string): BuildBranch | undefined {
+  return BUILD_BRANCHES.find((branch) => version.endsWith(`-${branch}`));
+}
+
+/** Its numbers; undefined for a tag that is no version, such as `latest`. */
+export function numbersOf(version: string): number[] | undefined {
+  return VERSION.test(version) ? (version.split('-')[0] ?? '').split('.').map(Number) : undefined;
+}
+
+/** The next minor of the newest of `tags`, whatever their branch: `1.3.7-dev` → `1.4-<branch>`; the first is `1.0`. */
+export function nextVersion(tags: readonly string[], branch: BuildBranch): string {
+  const newest = tags
+    .map(numbersOf)
+    .filter((numbers) => numbers !== undefined)
+    .map(([major = 0, minor = 0]) => ({ major, minor }))
+    .sort((one, other) => other.major - one.major || other.minor - one.minor)[0];
+  const { major, minor } =
+    newest === undefined ? { major: 1, minor: 0 } : { ...newest, minor: newest.minor + 1 };
+  return `${major}.${minor}-${branch}`;
+}

@@ -26,6 +26,7 @@ import { tellParent } from './parent.js';
 import { planOperation } from './plan.js';
 import { checkRequest } from './request.js';
 import { createRun, type Run } from './run.js';
+import { warn } from './settle.js';
 import { StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
 import { type CheckOptions, createSteps, type DuringOptions, type TakeStep } from './steps.js';
 import { CLAIM_TIMING, TIDY_TIMING } from './timing.js';
@@ -58,6 +59,8 @@ export interface Operation<Params> {
   during(key: string, options: DuringOptions, body: () => Promise<void>): Promise<void>;
   /** One operation for each of many subjects, some at a time; what has been done stays, whatever becomes of the rest. */
   fanOut(key: string, options: FanOutOptions): Promise<FanOutResult>;
+  /** What a person should know although the step went well; the operation then ends with warnings. */
+  warn(key: string, message: string): void;
   /** Undoes what other operations of the subject have left; what fails is left over again. */
   undoLeft(undos: LeftUndo[]): Promise<void>;
   /** The point of no return: nothing before it is undone, everything after it only goes forward. */
@@ -172,6 +175,7 @@ async function tell<Params, Result>(run: Run, story: Story<Params, Result>): Pro
     check: steps.check,
     during: steps.during,
     fanOut,
+    warn: (key, message) => warnOnce(run, key, message),
     undoLeft: (undos) => undoLeft(run, undos),
     commit: () => commit(run),
   };
@@ -182,6 +186,12 @@ async function tell<Params, Result>(run: Run, story: Story<Params, Result>): Pro
       if (!(thrown instanceof ToldAgain)) throw thrown;
     }
   }
+}
+
+/** A story that is told again says the same again. */
+function warnOnce(run: Run, step: string, message: string): void {
+  const known = run.view().warnings.some((warning) => warning.step === step && warning.message === message);
+  if (!known) warn(run, step, message);
 }
 
 function commit(run: Run): void {

@@ -147,7 +147,17 @@ function createPlanning<Params>({ id, params, subject }: CreatePlanning<Params>)
 
   return {
     steps,
-    operation: { id, params, check, step: step as TakeStep, during, fanOut, undoLeft, commit },
+    operation: {
+      id,
+      params,
+      check,
+      step: step as TakeStep,
+      during,
+      fanOut,
+      warn: () => undefined,
+      undoLeft,
+      commit,
+    },
   };
 }
 

@@ -1,0 +1,100 @@
+import { shareServer, type ServerRow } from '../../db/queries/servers.js';
+import type { Tx } from '../../db/database.js';
+import type { BuildImageParams } from '../../workflows/contract/builds.js';
+import { subjectId } from '../../workflows/contract/ids.js';
+import type { ServerParams } from '../../workflows/contract/maintenance.js';
+import { AUTO_VERSION } from '../../workflows/contract/versions.js';
+import type { RouteDeps } from '../deps.js';
+import type { Planned } from '../operations/plan.js';
+import type { StartRequest } from '../operations/record-start.js';
+import { type Started, startOperation } from '../operations/start.js';
+import { Problem } from '../problem.js';
+import { requireServer, noServer } from './read.js';
+
+type Request = Pick<StartRequest<unknown>, 'caller' | 'options'>;
+
+async function heldServer(tx: Tx, serverId: number): Promise<ServerRow> {
+  const row = await shareServer(tx, serverId);
+  if (row === undefined) throw noServer(serverId);
+  return row;
+}
+
+/** 409 `version_exists` for a version that is there, unless it is to be replaced. */
+export async function buildImage(
+  deps: RouteDeps,
+  { caller, options = {}, ...params }: Request & BuildImageParams,
+): Promise<Started | Planned> {
+  const { serverId, version, branch, existing } = params;
+  await requireServer(deps, serverId);
+  return startOperation<BuildImageParams>(deps, {
+    kind: 'build_image',
+    caller,
+    options,
+    look: async () => {
+      if (version !== AUTO_VERSION && existing === 'refuse') await refuseExisting(deps, serverId, version);
+    },
+    async prepare(tx) {
+      const { name } = await heldServer(tx, serverId);
+      const what = version === AUTO_VERSION ? `the next version of ${branch}` : version;
+      const title = `Build ${what} on ${name}`;
+      return { subject: subjectId('server', serverId), answerId: serverId, params, title, serverId };
+    },
+  });
+}
+
+/** A host that does not answer now is asked again by the operation's own check. */
+async function refuseExisting({ probes }: RouteDeps, serverId: number, version: string): Promise<void> {
+  const { images } = await probes.ask({ kind: 'images', serverId }).catch(nothingOf({ images: [] }));
+  if (!images.some(({ tag }) => tag === version)) return;
+  throw new Problem('version_exists', {
+    detail: `Version ${version} is on server ${serverId} already; \`force=true\` builds it anew`,
+  });
+}
+
+/** Only what a probe says of itself is passed over. */
+function nothingOf<Value>(value: Value): (error: unknown) => Value {
+  return (error) => {
+    if (error instanceof Problem) return value;
+    throw error;
+  };
+}
+
+const TITLES = {
+  prune_server: 'Remove unused images from',
+  reboot_server: 'Reboot',
+} as const;
+
+/** `reboot_server` is 422 `cannot_reboot` where the host says that the SSH user has no right to. */
+export async function workOnServer(
+  deps: RouteDeps,
+  kind: keyof typeof TITLES,
+  { serverId, caller, options = {} }: Request & { serverId: number },
+): Promise<Started | Planned> {
+  await requireServer(deps, serverId);
+  return startOperation<ServerParams>(deps, {
+    kind,
+    caller,
+    options,
+    look: async () => {
+      if (kind === 'reboot_server') await refuseWithoutRight(deps, serverId);
+    },
+    async prepare(tx) {
+      const { name } = await heldServer(tx, serverId);
+      const subject = subjectId('server', serverId);
+      return {
+        subject,
+        answerId: serverId,
+        params: { serverId },
+        title: `${TITLES[kind]} ${name}`,
+        serverId,
+      };
+    },
+  });
+}
+
+async function refuseWithoutRight({ probes }: RouteDeps, serverId: number): Promise<void> {
+  const { lines } = await probes.ask({ kind: 'check_host', serverId }).catch(nothingOf({ lines: [] }));
+  const line = lines.find(({ key }) => key === 'sudo_reboot');
+  if (line === undefined || line.ok) return;
+  throw new Problem('cannot_reboot', { detail: `${line.need}: ${line.found}`, members: { hint: line.fix } });
+}

@@ -1,1 +1,0 @@
-CREATE INDEX "clients_living" ON "clients" USING btree ("id") WHERE "clients"."status" <> 'deleted';

@@ -1,0 +1,57 @@
+import type { JobActivities } from '../../activities/servers/jobs.js';
+import type { RebootActivities } from '../../activities/servers/reboot.js';
+import { requireId } from '../clients/params.js';
+import { subjectId } from '../contract/ids.js';
+import type { RebootResult, ServerParams } from '../contract/maintenance.js';
+import type { OperationInput } from '../contract/operation.js';
+import { acts } from '../operation/acts.js';
+import { runOperation } from '../operation/operation.js';
+
+const servers = acts<RebootActivities>();
+const jobs = acts<JobActivities>();
+
+const definition = {
+  kind: 'reboot_server',
+  subject: ({ serverId }: ServerParams) => subjectId('server', serverId),
+  title: ({ serverId }: ServerParams) => `Reboot server ${serverId}`,
+  attributes: ({ serverId }: ServerParams) => ({ ServerId: String(serverId) }),
+  // drained: nobody else works there once it is had
+  admission: ({ serverId }: ServerParams) => ({ servers: [serverId], exclusive: true as const }),
+  tidy: ({ serverId }: ServerParams, operation: string) => jobs.removeJobs({ serverId, operation }),
+  validate: ({ serverId }: ServerParams) => requireId('serverId', serverId),
+};
+
+/** Forward-only: a host that is going down cannot be called back. `spec/clients-and-servers.md`, Servers. */
+export async function rebootServer(input: OperationInput<ServerParams>): Promise<RebootResult> {
+  return runOperation(definition, input, async (op) => {
+    const { serverId } = op.params;
+    const former = await op.check('ready', {
+      title: 'Check the right to reboot',
+      do: servers.surveyReboot({ serverId }),
+    });
+
+    op.commit();
+    const { bootId } = await op.step('reboot', {
+      title: 'Reboot, and wait until it is back',
+      do: servers.rebootHost({ serverId, formerBootId: former.bootId }),
+      planned: { bootId: '' },
+      within: '1 hour',
+    });
+    const start = await op.step('start', {
+      title: 'Start what should run',
+      do: servers.startClients({ serverId }),
+      planned: { started: 0 },
+      skippable: true,
+      within: '30 minutes',
+    });
+    const clients = await op.step('check', {
+      title: 'Check every client over HTTP',
+      do: servers.checkClients({ serverId }),
+      planned: [],
+      within: '30 minutes',
+    });
+    for (const { hostname, ok, status } of clients)
+      if (!ok) op.warn('check', `${hostname} ${status === null ? 'does not answer' : `answers ${status}`}`);
+    return { bootId, started: start?.started ?? 0, clients };
+  });
+}
