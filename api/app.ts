@@ -21,6 +21,7 @@ import { addAccessRoutes } from './routes/access.js';
 import { addApiKeyRoutes } from './routes/api-keys.js';
 import { addClientChangeRoutes } from './routes/client-changes.js';
 import { addClientRoutes } from './routes/clients.js';
+import { addClientVersionRoutes } from './routes/client-versions.js';
 import { addDocumentRoutes } from './routes/documents.js';
 import { addOperationStreamRoutes } from './routes/operation-streams.js';
 import { addOperationCleanupRoutes } from './routes/operation-cleanup.js';
@@ -50,7 +51,9 @@ export function createApp(deps: AppDeps): Router {
   hono.use(corsOf(settings));
   hono.use(bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: tooLarge }));
   hono.use(crossSiteGuard({ router, panelOrigins: settings.panelOrigins }));
-  hono.use(authenticator({ db, router, limiter, adminAddresses: settings.adminAddresses }));
+  hono.use(
+    authenticator({ db, secrets: deps.secrets, router, limiter, adminAddresses: settings.adminAddresses }),
+  );
   hono.use(boundRequests({ router, limiter }));
   hono.onError((error, c) => answerError(error, c));
   hono.notFound((c) => answerError(missing(c, router), c));
@@ -62,6 +65,7 @@ export function createApp(deps: AppDeps): Router {
 export function addRoutes(router: Router, deps: RouteDeps): void {
   addClientRoutes(router, deps);
   addClientChangeRoutes(router, deps);
+  addClientVersionRoutes(router, deps);
   addServerRoutes(router, deps);
   addOperationRoutes(router, deps);
   addOperationStreamRoutes(router, deps);

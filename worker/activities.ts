@@ -6,6 +6,7 @@ import { createProductActivities } from '../activities/product/commands.js';
 import { loadProfile, loadProfiles } from '../activities/product/profile.js';
 import { createClientRecords } from '../activities/records/client-records.js';
 import { createVersionRecords } from '../activities/records/version-records.js';
+import { createBackupActivities } from '../activities/servers/backups.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
 import { createSqlActivities } from '../activities/sql/activities.js';
@@ -30,6 +31,7 @@ export function createActivities(parts: ActivityParts) {
     ...createNginxActivities(connections),
     ...createMailActivities({ db, secrets, transport, profiles: loadProfiles(), from: mailFrom }),
     ...createJobActivities(connections),
+    ...createBackupActivities(connections, db),
     ...createProbes(connections),
   };
 }

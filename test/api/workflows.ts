@@ -63,13 +63,21 @@ async function standIn(input: OperationInput<unknown>): Promise<OperationPlan | 
   return undefined;
 }
 
-export { standIn as cleanup, standIn as createClient, standIn as deleteClient, standIn as setAdminPassword };
+export {
+  standIn as cleanup,
+  standIn as createClient,
+  standIn as deleteClient,
+  standIn as migrateClient,
+  standIn as setAdminPassword,
+  standIn as switchClient,
+};
 
 const READ_AT = '2031-01-31T12:00:00.000Z';
 
 /** Answers by the host's name: `dead` never, everything else at once. */
 export async function probe({ kind, target }: ProbeInput): Promise<ProbeResults[typeof kind]> {
   if (target?.host.startsWith('dead')) await sleep('1 hour');
+  if (kind === 'versions') return { readAt: READ_AT, versions: ['1.3-master', '1.4-master'] };
   if (kind === 'images') {
     return {
       readAt: READ_AT,

@@ -65,7 +65,12 @@ export function createStandIns(): StandIns {
     removeJobs: nothing,
     endJobs: nothing,
     removeOldJobs: nothing,
-    probeServer: () => Promise.resolve({ readAt: '2031-01-31T12:00:00.000Z', images: [] }),
+    probeServer: ({ kind }) => {
+      const readAt = '2031-01-31T12:00:00.000Z';
+      const versions = ['1.3-master', '1.4-master'];
+      return Promise.resolve(kind === 'versions' ? { readAt, versions } : { readAt, images: [] });
+    },
+    removeOldBackups: () => Promise.resolve({ removed: 0 }),
   };
 }
 
