@@ -23,6 +23,7 @@ import { addClientChangeRoutes } from './routes/client-changes.js';
 import { addClientVerbRoutes } from './routes/client-verbs.js';
 import { addClientRoutes } from './routes/clients.js';
 import { addFanOutRoutes } from './routes/fan-outs.js';
+import { addClientVersionRoutes } from './routes/client-versions.js';
 import { addDocumentRoutes } from './routes/documents.js';
 import { addOperationStreamRoutes } from './routes/operation-streams.js';
 import { addOperationCleanupRoutes } from './routes/operation-cleanup.js';
@@ -53,7 +54,9 @@ export function createApp(deps: AppDeps): Router {
   hono.use(corsOf(settings));
   hono.use(bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: tooLarge }));
   hono.use(crossSiteGuard({ router, panelOrigins: settings.panelOrigins }));
-  hono.use(authenticator({ db, router, limiter, adminAddresses: settings.adminAddresses }));
+  hono.use(
+    authenticator({ db, secrets: deps.secrets, router, limiter, adminAddresses: settings.adminAddresses }),
+  );
   hono.use(boundRequests({ router, limiter }));
   hono.onError((error, c) => answerError(error, c));
   hono.notFound((c) => answerError(missing(c, router), c));
@@ -68,6 +71,7 @@ export function addRoutes(router: Router, deps: RouteDeps): void {
   addClientRoutes(router, deps);
   addClientChangeRoutes(router, deps);
   addClientVerbRoutes(router, deps);
+  addClientVersionRoutes(router, deps);
   addServerRoutes(router, deps);
   addServerChangeRoutes(router, deps);
   addOperationRoutes(router, deps);

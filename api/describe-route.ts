@@ -29,7 +29,8 @@ export function describeRoute<
     path,
     tags: [tag],
     summary,
-    description: scope === 'open' ? description : `${description}\n\n${SCOPE_NOTES[scope]}`,
+    description:
+      scope === 'open' || scope === 'client' ? description : `${description}\n\n${SCOPE_NOTES[scope]}`,
     operationId: `${method}${path.replaceAll(/[^a-z0-9]+(\w?)/gi, (_, next: string) => next.toUpperCase())}`,
     security: securityOf(scope),
     request,
@@ -44,7 +45,7 @@ export function describeRoute<
 /** By Node itself, whose bound it is. */
 const TOO_LONG = { 431: { description: 'Address and headers together exceed 16 KB' } };
 
-const SCOPE_NOTES: Record<Exclude<Scope, 'open'>, string> = {
+const SCOPE_NOTES: Record<Exclude<Scope, 'open' | 'client'>, string> = {
   read: 'Scope of a key: `read`.',
   operate: 'Scope of a key: `operate`.',
   admin: 'Scope of a key: `admin`.',

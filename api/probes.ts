@@ -33,7 +33,7 @@ export function createProbes({ temporal }: { temporal: Temporal }) {
       await temporal.requireReachable();
       const start = () =>
         temporal.client.workflow.start(PROBE_WORKFLOW, {
-          workflowId: `probe:${input.kind}:${input.serverId ?? digestOf(input, distinct)}`,
+          workflowId: `probe:${input.kind}:${input.clientId ?? input.serverId ?? digestOf(input, distinct)}`,
           workflowIdConflictPolicy: 'USE_EXISTING',
           workflowExecutionTimeout: EXECUTION_TIMEOUT,
           taskQueue: temporal.taskQueue,

@@ -8,6 +8,7 @@ export const PROBLEMS = {
   cross_site: [403, 'Cross-site requests change nothing'],
   prefetch: [403, 'Prefetching changes nothing'],
   address_not_allowed: [403, 'Not from this address'],
+  update_refused: [403, 'No update for this client'],
   not_found: [404, 'Not found'],
   method_not_allowed: [405, 'Method not allowed'],
   busy: [409, 'Another operation is running on the subject'],

@@ -29,6 +29,8 @@ export interface Endpoint<
   headers?: z.ZodObject;
   /** what its caller must hold; without one nobody may call it */
   scope: Scope;
+  /** also for a client's own instance, by its token: the path begins with `/clients/{subdomain}` */
+  clientTokens?: true;
   /** counted against this bound instead of that of changes */
   bound?: 'checks';
   /** changes something: guarded against other sites and prefetching, whatever its method */
@@ -50,6 +52,7 @@ export interface DeclaredRoute {
   pattern: RegExp;
   changes: boolean;
   scope: Scope;
+  clientTokens: boolean;
   bound: RateBound | undefined;
 }
 
@@ -77,15 +80,16 @@ export function createRouter(): Router {
     declared,
     at,
     add(endpoint, handle) {
-      const { method, path, changes, scope, bound } = endpoint;
+      const { method, path, changes, scope, clientTokens = false, bound } = endpoint;
       hono.openAPIRegistry.registerPath(describeRoute(endpoint));
       const verb = method.toUpperCase();
-      declared.push({ method: verb, path, pattern: patternOf(path), changes, scope, bound });
+      declared.push({ method: verb, path, pattern: patternOf(path), changes, scope, clientTokens, bound });
       hono.on(verb, path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
         c.set('route', path);
         const routes = at(c.req.path);
         if (!routes.some((route) => route.path === path)) throw methodNotAllowed(routes);
-        if (!covers(c.get('scope'), scope)) throw forbidden(c, scope);
+        const held = c.get('scope');
+        if (!covers(held, scope) && !(clientTokens && held === 'client')) throw forbidden(c, scope);
         if (changes) c.header('Cache-Control', 'no-store');
         return handle(c, await readInput(c, endpoint));
       });

@@ -17,6 +17,7 @@ import { createImageActivities } from '../activities/servers/images.js';
 import { createVersionRecords } from '../activities/records/version-records.js';
 import { createReleaseRecords } from '../activities/records/releases.js';
 import { createServerReads } from '../activities/records/server-records.js';
+import { createBackupActivities } from '../activities/servers/backups.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
 import { createRebootActivities } from '../activities/servers/reboot.js';
@@ -52,6 +53,7 @@ export function createActivities(parts: ActivityParts) {
     ...createJobActivities(connections),
     ...createConfigurationActivities(connections),
     ...createImageActivities(connections),
+    ...createBackupActivities(connections, db),
     ...createProbes(connections),
     ...createBuildActivities(connections),
     ...createPruneActivities({ ...connections, ...reads }),

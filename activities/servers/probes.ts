@@ -5,12 +5,14 @@ import type {
   ProbeInput,
   ProbeResults,
   ProbeTarget,
+  ReleasedVersions,
   ServerLoad,
 } from '../../workflows/contract/servers.js';
 import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
 import { dockerFailure } from '../docker/docker-errors.js';
 import { IMAGE_LABELS } from '../docker/image-labels.js';
 import { loadProfile } from '../product/profile.js';
+import { openSql } from '../sql/open-sql.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { checkHost } from './check-host.js';
 
@@ -19,7 +21,7 @@ const PROBE_MS = 4_000;
 
 /** Live readings of servers: the one activity of the workflow `probe`, and what it is made of. */
 export function createProbes(connections: Connections) {
-  const { servers } = connections;
+  const { servers, clients, secrets } = connections;
 
   const read = async (server: Server, script: Script): Promise<string> => {
     const options = {
@@ -43,9 +45,29 @@ export function createProbes(connections: Connections) {
     return { readAt, images: parseImages(await read(server, imagesScript(image)), image) };
   };
 
+  const readVersions = async (clientId: number | undefined): Promise<ReleasedVersions> => {
+    if (clientId === undefined) throw failure('InvalidInput', 'a probe of kind versions needs a client');
+    const readAt = new Date().toISOString();
+    const { names } = await clients.get(clientId);
+    if (names === null) return { readAt, versions: [] };
+    const server = await servers.get(names.serverId);
+    const password = await secrets.reveal(server.sqlPassword);
+    const signal = AbortSignal.timeout(PROBE_MS);
+    const versions = await openSql(server, password, signal, (session) =>
+      session.releasedVersions(names.name),
+    );
+    return { readAt, versions };
+  };
+
   return {
     /** `NotFound` for an unknown server; a host that does not answer is a report for `check_host`, a failure otherwise. */
-    async probeServer({ kind, serverId, target }: ProbeInput): Promise<ProbeResults[ProbeInput['kind']]> {
+    async probeServer({
+      kind,
+      serverId,
+      clientId,
+      target,
+    }: ProbeInput): Promise<ProbeResults[ProbeInput['kind']]> {
+      if (kind === 'versions') return readVersions(clientId);
       const server = serverId === undefined ? undefined : await servers.get(serverId);
       if (kind === 'check_host') {
         const checked = server === undefined ? target : probeTargetOf(server);

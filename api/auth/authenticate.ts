@@ -1,12 +1,15 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Db } from '../../db/database.js';
+import type { Secrets } from '../../db/secrets.js';
 import { findAdmin } from '../../db/queries/admins.js';
 import type { Ctx, Middleware } from '../environment.js';
 import { networkMatcher, networkOf } from '../middleware/client-address.js';
 import type { RateLimiter } from '../middleware/rate-limits.js';
+import { SUBDOMAIN } from '../fields.js';
 import { Problem } from '../problem.js';
 import type { Router } from '../router.js';
 import { verifyApiKey } from './api-keys.js';
+import { findClientByToken, refuseUpdate } from './client-tokens.js';
 import { verifyPassword } from './password.js';
 import type { Scope } from './scopes.js';
 import { createThrottle } from './throttle.js';
@@ -28,16 +31,24 @@ interface Caller {
 
 interface AuthenticatorOptions {
   db: Db;
+  secrets: Pick<Secrets, 'reveal'>;
   router: Router;
   adminAddresses: string[];
   limiter: RateLimiter;
 }
 
 /**
- * Who calls: a key of `x-api-key` or `Bearer`, or the administrator by Basic auth. Every path needs one of them unless
+ * Who calls: a key of `x-api-key` or `Bearer`, or the administrator by Basic auth; where a route says so, a client's own
+ * instance by its token as `Bearer`. Every path needs one of them unless
  * its route is declared open: unknown paths do too. Sets `actor` and `scope`.
  */
-export function authenticator({ db, router, adminAddresses, limiter }: AuthenticatorOptions): Middleware {
+export function authenticator({
+  db,
+  secrets,
+  router,
+  adminAddresses,
+  limiter,
+}: AuthenticatorOptions): Middleware {
   const throttle = createThrottle(db);
   const cache = createCache();
   const mayCome = adminAddresses.length === 0 ? () => true : networkMatcher(adminAddresses);
@@ -47,6 +58,14 @@ export function authenticator({ db, router, adminAddresses, limiter }: Authentic
     if (row !== undefined) return { actor: `key:${row.id}`, scope: row.scope };
     await limiter.take(c, 'strangers', networkOf(c.get('address')));
     throw unauthorized();
+  };
+
+  const byToken = async (c: Ctx, token: string): Promise<Caller> => {
+    const began = performance.now();
+    const client = await findClientByToken({ db, secrets }, { subdomain: subdomainOf(c), token });
+    if (client !== undefined) return { actor: `client:${client.id}`, scope: 'client' };
+    await limiter.take(c, 'strangers', networkOf(c.get('address')));
+    throw await refuseUpdate(began);
   };
 
   const byPassword = async (c: Ctx, credential: Credential): Promise<Caller> => {
@@ -71,6 +90,8 @@ export function authenticator({ db, router, adminAddresses, limiter }: Authentic
   };
 
   const identify = async (c: Ctx): Promise<Caller> => {
+    const token = readToken(c, router);
+    if (token !== undefined) return byToken(c, token);
     const key = readKey(c);
     if (key !== undefined) return byKey(c, key);
     if (!mayCome(c.get('address'))) throw new Problem('address_not_allowed');
@@ -118,6 +139,20 @@ function unauthorized(): Problem {
 
 function readKey(c: Ctx): string | undefined {
   return c.req.header('x-api-key') ?? /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
+}
+
+/** What is no key of ours, on a route that clients ask by themselves. */
+function readToken(c: Ctx, router: Router): string | undefined {
+  const asked = router.at(c.req.path).some((route) => route.clientTokens && route.method === c.req.method);
+  if (!asked || c.req.header('x-api-key') !== undefined) return undefined;
+  const token = readKey(c);
+  return token?.startsWith('slipway_') === true ? undefined : token;
+}
+
+/** Of `/clients/<subdomain>/…`; empty when it cannot be one. */
+function subdomainOf(c: Ctx): string {
+  const part = c.req.path.split('/')[2] ?? '';
+  return SUBDOMAIN.test(part) ? part : '';
 }
 
 /** RFC 7617: the first colon ends the name; both are UTF-8. */

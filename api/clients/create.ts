@@ -2,6 +2,7 @@ import {
   type ClientRow,
   deleteClientRow,
   failAbandonedCreates,
+  findBackup,
   findSubdomainHolder,
   insertClient,
   listBillingTypes,
@@ -16,6 +17,7 @@ import type { Tx } from '../../db/database.js';
 import type { CreateClientParams } from '../../workflows/contract/clients.js';
 import { subjectId } from '../../workflows/contract/ids.js';
 import type { OperationRequest } from '../../workflows/contract/operation.js';
+import { compareVersions } from '../../workflows/contract/versions.js';
 import { parseMoment } from '../dates.js';
 import type { RouteDeps } from '../deps.js';
 import { type FieldError, Problem } from '../problem.js';
@@ -33,6 +35,8 @@ interface CreateRequest {
   fields: ClientFields;
   caller: Caller;
   options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
+  /** id of a backup that it starts with */
+  restoreFrom?: number | undefined;
   /** a failed client to be created again; absent: a new one */
   failedId?: number;
 }
@@ -40,7 +44,7 @@ interface CreateRequest {
 /** Stores the client and starts its create operation. 409 for a taken subdomain, unless by an equal request. */
 export async function createClient(
   deps: RouteDeps,
-  { fields, caller, options, failedId }: CreateRequest,
+  { fields, caller, options, restoreFrom, failedId }: CreateRequest,
 ): Promise<Started | Planned> {
   const values = rowOf(fields);
   return startOperation<CreateClientParams>(
@@ -51,6 +55,8 @@ export async function createClient(
       options,
       async prepare(tx, operation) {
         const server = await requirePlace(tx, values);
+        const backup =
+          restoreFrom === undefined ? undefined : await requireBackup(tx, restoreFrom, { server, values });
         await failAbandonedCreates(tx, { subdomain: values.subdomain });
         const prepared =
           failedId === undefined
@@ -65,7 +71,7 @@ export async function createClient(
         if ('existing' in prepared) return prepared;
         const { client, abandon } = prepared;
         await storePassword(tx, deps, client.id, fields.password);
-        return { ...preparedFor(client, server, fields), abandon };
+        return { ...preparedFor({ client, server, fields, backup }), abandon };
       },
     },
   );
@@ -76,13 +82,26 @@ type Made = {
   abandon: (tx: Tx) => Promise<void>;
 };
 
-function preparedFor(
-  client: Made['client'],
-  server: ServerRow,
-  { password }: ClientFields,
-): Omit<Prepared<CreateClientParams>, 'abandon'> {
+interface PreparedFor {
+  client: Made['client'];
+  server: ServerRow;
+  fields: ClientFields;
+  /** directory of the backup that it starts with */
+  backup: string | undefined;
+}
+
+function preparedFor({
+  client,
+  server,
+  fields: { password },
+  backup,
+}: PreparedFor): Omit<Prepared<CreateClientParams>, 'abandon'> {
   const { subdomain, versionTag } = client;
-  const params = { clientId: client.id, serverId: server.id };
+  const params = {
+    clientId: client.id,
+    serverId: server.id,
+    ...(backup === undefined ? {} : { restoreFrom: backup }),
+  };
   return {
     subject: subjectId('client', client.id),
     answerId: client.id,
@@ -163,6 +182,26 @@ async function storePassword(tx: Tx, { secrets }: RouteDeps, clientId: number, p
   const owner = { owner: `clients/${clientId}`, name: 'admin_password' };
   const adminPassword = await secrets.store(tx, owner, password, expiresAt);
   await updateClient(tx, clientId, { adminPassword, adminPasswordGiven: true });
+}
+
+/** Directory of the backup; 422 for one that cannot become this client. */
+async function requireBackup(
+  tx: Tx,
+  id: number,
+  { server, values }: { server: ServerRow; values: NewClient },
+): Promise<string> {
+  const found = await findBackup(tx, id);
+  const refuse = (message: string) => invalidInput([{ field: 'restore_from', message }]);
+  if (found === undefined) throw refuse('there is no such backup');
+  const { backup, server: from } = found;
+  if (from.sqlEngine !== server.sqlEngine)
+    throw refuse(`is a backup of ${from.sqlEngine}, the server has ${server.sqlEngine}`);
+  if (backup.serverId !== server.id)
+    throw refuse(`lies on server ${backup.serverId}: create the client there`);
+  if (from.product !== server.product) throw refuse(`is a backup of ${from.product}`);
+  if (compareVersions(values.versionTag, backup.versionTag) < 0)
+    throw refuse(`is a backup of ${backup.versionTag}: version_tag must not be lower`);
+  return backup.path;
 }
 
 async function requirePlace(tx: Tx, values: NewClient): Promise<ServerRow> {

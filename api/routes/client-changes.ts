@@ -56,13 +56,19 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
       },
       problems: ['subdomain_taken', 'not_found', 'wrong_status', 'needs_cleanup', ...STARTS],
     },
-    async (c, { query, body: { id, ...fields } }) => {
-      const caller = callerOf(c, { id, ...fields, query });
+    async (c, { query, body: { id, restore_from: restoreFrom, ...fields } }) => {
+      const caller = callerOf(c, { id, restoreFrom, ...fields, query });
       const options = startOptions(query);
-      if (id === undefined) return answerStarted(c, await createClient(deps, { fields, caller, options }));
+      if (id === undefined)
+        return answerStarted(c, await createClient(deps, { fields, caller, options, restoreFrom }));
       if (await isCreatedAgain(deps, id, caller)) {
-        return answerStarted(c, await createClient(deps, { fields, caller, options, failedId: id }));
+        return answerStarted(
+          c,
+          await createClient(deps, { fields, caller, options, restoreFrom, failedId: id }),
+        );
       }
+      if (restoreFrom !== undefined)
+        throw invalidInput([{ field: 'restore_from', message: `client ${id} is there already` }]);
       return answerChange(c, { id, fields, caller, options });
     },
   );

@@ -6,7 +6,7 @@ import { clientAnswer } from '../clients/answer.js';
 import { LOG_LINES, readClient, readCreateLog } from '../clients/read.js';
 import { parseMoment } from '../dates.js';
 import type { RouteDeps } from '../deps.js';
-import { line, oneOf, optional, pattern, rowId, VERSION_TAG, wholeNumber } from '../fields.js';
+import { flag, line, oneOf, optional, pattern, rowId, VERSION_TAG, wholeNumber } from '../fields.js';
 import { invalidInput, json, type Router } from '../router.js';
 import {
   BackupSchema,
@@ -131,9 +131,13 @@ export function addClientRoutes(router: Router, deps: RouteDeps): void {
       path: '/backups',
       tag,
       summary: 'Backups',
-      description: 'Archived and pre-change backups, newest first.',
+      description: 'Archived and pre-change backups that are still there, newest first.',
       query: PageQuery.extend({
         client_id: optional(rowId()).openapi({ description: 'Only of this client', example: 42 }),
+        all: optional(flag()).openapi({
+          description: '`true`: also those that were removed',
+          example: false,
+        }),
       }),
       scope: 'read',
       changes: false,
@@ -141,7 +145,11 @@ export function addClientRoutes(router: Router, deps: RouteDeps): void {
     },
     async (c, { query }) => {
       const page = pageOf(query);
-      const { rows, total } = await listBackups(db, { clientId: query.client_id, ...page });
+      const { rows, total } = await listBackups(db, {
+        clientId: query.client_id,
+        all: query.all ?? false,
+        ...page,
+      });
       const data = rows.map((row) => ({
         id: row.id,
         client_id: row.clientId,
@@ -153,6 +161,7 @@ export function addClientRoutes(router: Router, deps: RouteDeps): void {
         version_tag: row.versionTag,
         created_at: row.createdAt.toISOString(),
         expires_at: row.expiresAt.toISOString(),
+        removed_at: row.removedAt?.toISOString() ?? null,
       }));
       return c.json(pageAnswer(c, page, total, data));
     },

@@ -127,6 +127,11 @@ export const ClientInput = z
       description: 'Updates this client, or creates a failed one again',
       example: 42,
     }),
+    restore_from: optional(rowId()).openapi({
+      description:
+        'Id of a backup on the same server, of this version or an older one: the new client starts with its database and uploads. Only with a create',
+      example: 7,
+    }),
     ...fields,
   })
   .openapi('ClientInput');
@@ -254,6 +259,7 @@ export const BackupSchema = z
     version_tag: z.string().openapi({ description: 'Version at that time', example: '1.3-master' }),
     created_at: when('When it was made'),
     expires_at: when('When it will be removed'),
+    removed_at: when('When it was removed').nullable(),
   })
   .openapi('Backup');
 

@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, ilike, inArray, lt, ne, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, ilike, inArray, isNull, lt, ne, sql } from 'drizzle-orm';
 import type { Queries, Tx } from '../database.js';
 import { backups, billingTypes, clients, operations, servers, type ClientStatus } from '../schema/index.js';
 import { END_STATES } from '../../workflows/contract/operation.js';
@@ -139,11 +139,24 @@ export async function listBillingTypes(db: Queries) {
   return db.select().from(billingTypes).orderBy(asc(billingTypes.position));
 }
 
+/** One that is still there, with what its server and product were. */
+export async function findBackup(db: Queries, id: number) {
+  const [row] = await db
+    .select({ backup: backups, server: { sqlEngine: servers.sqlEngine, product: servers.product } })
+    .from(backups)
+    .innerJoin(servers, eq(servers.id, backups.serverId))
+    .where(and(eq(backups.id, id), isNull(backups.removedAt)));
+  return row;
+}
+
 export async function listBackups(
   db: Queries,
-  page: { clientId?: number | undefined; limit: number; offset: number },
+  page: { clientId?: number | undefined; all: boolean; limit: number; offset: number },
 ) {
-  const where = page.clientId === undefined ? undefined : eq(backups.clientId, page.clientId);
+  const where = and(
+    page.clientId === undefined ? undefined : eq(backups.clientId, page.clientId),
+    page.all ? undefined : isNull(backups.removedAt),
+  );
   const rows = await db
     .select()
     .from(backups)

@@ -29,6 +29,7 @@ var migrations = []migration{
 	{"0005_create_analyses", "1.0", []string{`CREATE TABLE IF NOT EXISTS analyses (code VARCHAR(32) PRIMARY KEY, title TEXT NOT NULL, demo INT NOT NULL DEFAULT 0)`}},
 	{"0006_add_author_to_notes", "1.1", []string{`ALTER TABLE notes ADD COLUMN IF NOT EXISTS author VARCHAR(190)`}},
 	{"0007_create_orders", "1.2", []string{`CREATE TABLE IF NOT EXISTS orders (id {id}, analysis VARCHAR(32) NOT NULL, demo INT NOT NULL DEFAULT 0)`}},
+	{"0009_add_seen_to_notes", "1.4", []string{`ALTER TABLE notes ADD COLUMN IF NOT EXISTS seen INT NOT NULL DEFAULT 0`}},
 	{"0008_add_phone_to_users", "2.0", []string{`ALTER TABLE users ADD COLUMN IF NOT EXISTS phone VARCHAR(40)`}},
 }
 

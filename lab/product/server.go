@@ -95,6 +95,12 @@ func (s *server) home(w http.ResponseWriter, r *http.Request) {
 		page(w, http.StatusServiceUnavailable, "Not installed", "There is no laboratory yet.")
 		return
 	}
+	// a version that serves before its migrations have run must be seen by tests
+	waiting, _, err := pendingMigrations(r.Context(), s.app, s.db)
+	if err != nil || len(waiting) > 0 {
+		page(w, http.StatusOK, laboratory, fmt.Sprintf("Version %s with %d migrations to run", s.version, len(waiting)))
+		return
+	}
 	page(w, http.StatusOK, laboratory, "Version "+s.version)
 }
 

@@ -195,6 +195,16 @@ describe('plan=true on a route that starts an operation', () => {
           ]),
       ),
     ),
+    ...onBoth(
+      '/clients/{id}/switch/{image_name}',
+      async () => `/clients/${await addClient()}/switch/1.4-master`,
+    ),
+    ...onBoth('/clients/{id}/migrate', async () => `/clients/${await addClient()}/migrate`),
+    ...onBoth('/clients/{subdomain}/update_to/{version}', async () => {
+      const id = await addClient();
+      const [row] = await api.db.select().from(clients).where(eq(clients.id, id));
+      return `/clients/${row?.subdomain}/update_to/1.4-master`;
+    }),
     'POST /operations/{id}/cleanup': async () => {
       const { operation } = await createdClient();
       await leaveUndone(operation);
@@ -433,6 +443,12 @@ describe('plan=true on a route that starts an operation', () => {
     }
   });
 });
+
+/** The source lists such routes as GET. */
+function onBoth(path: string, make: () => Promise<string>): Record<string, () => Promise<Start>> {
+  const start = (method: string) => async () => ({ method, path: await make() });
+  return { [`GET ${path}`]: start('GET'), [`POST ${path}`]: start('POST') };
+}
 
 function outlineOf({ steps }: Plan): string[][] {
   return steps.filter(({ kind }) => kind !== 'commit').map(({ key, title }) => [key, title]);

@@ -83,6 +83,8 @@ export {
   standIn as buildMasterForAll,
   standIn as pruneServer,
   standIn as rebootServer,
+  standIn as migrateClient,
+  standIn as switchClient,
 };
 
 const READ_AT = '2031-01-31T12:00:00.000Z';
@@ -90,6 +92,7 @@ const READ_AT = '2031-01-31T12:00:00.000Z';
 /** Answers by the host's name: `dead` never, everything else at once. */
 export async function probe({ kind, target }: ProbeInput): Promise<ProbeResults[typeof kind]> {
   if (target?.host.startsWith('dead')) await sleep('1 hour');
+  if (kind === 'versions') return { readAt: READ_AT, versions: ['1.3-master', '1.4-master'] };
   if (kind === 'images') {
     return {
       readAt: READ_AT,

@@ -125,7 +125,12 @@ export function createStandIns(): StandIns {
         { clientId: 1, hostname: 'client1.example.test', ok: true, status: 200 },
         { clientId: 2, hostname: 'client2.example.test', ok: false, status: null },
       ]),
-    probeServer: () => Promise.resolve({ readAt: '2031-01-31T12:00:00.000Z', images: [] }),
+    probeServer: ({ kind }) => {
+      const readAt = '2031-01-31T12:00:00.000Z';
+      const versions = ['1.3-master', '1.4-master'];
+      return Promise.resolve(kind === 'versions' ? { readAt, versions } : { readAt, images: [] });
+    },
+    removeOldBackups: () => Promise.resolve({ removed: 0 }),
   };
 }
 

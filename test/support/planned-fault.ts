@@ -24,11 +24,11 @@ export function subdomainFor({ step, fault }: Plan): string {
   return `f${FAULTS.indexOf(fault)}-${step}`;
 }
 
-/** What shall happen to the operation on `client:<id>`, if anything. */
-export function planReader(db: Db): (subject: string) => Promise<Plan | undefined> {
+/** What shall happen to the operation on `client:<id>`, if anything. `once`: plans never change. */
+export function planReader(db: Db, { once = true } = {}): (subject: string) => Promise<Plan | undefined> {
   const known = new Map<string, Plan | undefined>();
   return async (subject) => {
-    if (!known.has(subject)) {
+    if (!once || !known.has(subject)) {
       const [row] = await db
         .select({ subdomain: clients.subdomain })
         .from(clients)

@@ -27,7 +27,8 @@ const gate = createGate();
 let waiting = 0;
 
 const { db } = openDatabase({ url: read('DATABASE_URL'), poolSize: 10 });
-const planFor = planReader(db);
+// a client's later operations have plans of their own
+const planFor = planReader(db, { once: false });
 const secrets = createSecrets(parseSecretKeys(read('SECRET_KEY')));
 const ssh = createSsh({ privateKey: labPrivateKey() });
 const worker = await createWorker({

@@ -6,6 +6,7 @@ import type { ClientRecords } from '../../activities/records/client-records.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { SqlActivities } from '../../activities/sql/activities.js';
 import { type CreateClientParams, ADMIN_PASSWORD_SIGNAL } from '../contract/clients.js';
+import { failure } from '../contract/failures.js';
 import { subjectId } from '../contract/ids.js';
 import type { OperationInput } from '../contract/operation.js';
 import { acts } from '../operation/acts.js';
@@ -31,9 +32,11 @@ const definition = {
   }),
   admission: ({ serverId }: CreateClientParams) => ({ servers: [serverId] }),
   tidy: ({ clientId }: CreateClientParams, operation: string) => jobs.removeJobs({ clientId, operation }),
-  validate({ clientId, serverId }: CreateClientParams) {
+  validate({ clientId, serverId, restoreFrom }: CreateClientParams) {
     requireId('clientId', clientId);
     requireId('serverId', serverId);
+    if (restoreFrom !== undefined && typeof restoreFrom !== 'string')
+      throw failure('InvalidInput', '"restoreFrom" must be the directory of a backup');
   },
 };
 
@@ -42,7 +45,7 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
   const passwords = collectSignals<{ password: string }>(ADMIN_PASSWORD_SIGNAL);
 
   return runOperation(definition, input, async (op) => {
-    const { clientId } = op.params;
+    const { clientId, restoreFrom } = op.params;
     const { names, passwordGiven, adminPassword } = await op.step('reserve', {
       title: 'Take a port and a network',
       do: records.reserveClient({ clientId }),
@@ -74,6 +77,16 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
       do: docker.writeClientFiles(client),
       undo: docker.removeClientFiles(client),
     });
+    if (restoreFrom !== undefined) {
+      await op.step('restore', {
+        title: 'Restore database and uploads from a backup',
+        target: restoreFrom,
+        do: docker.restoreClient({ ...client, path: restoreFrom, what: 'data' }),
+        // a restore that still runs would make again what the other undos remove
+        undo: docker.removeContainers(client),
+        within: '6 hours',
+      });
+    }
     await op.step('container', {
       title: 'Start containers',
       target: names.image,

@@ -31,6 +31,8 @@ export interface ClientThing {
 export interface CreateClientParams {
   clientId: number;
   serverId: number;
+  /** directory of a backup on the client's server: its database and uploads are what the client starts with */
+  restoreFrom?: string;
   /** only in a plan of the API, which writes no row: what the client's row would say */
   planned?: { subdomain: string; versionTag: string; adminPasswordGiven: boolean };
 }

@@ -1,7 +1,7 @@
 /** Live readings of servers. They run as the workflow `probe`: one activity, no retry, no operation. */
 
 export const PROBE_WORKFLOW = 'probe';
-export type ProbeKind = 'check_host' | 'load' | 'images';
+export type ProbeKind = 'check_host' | 'load' | 'images' | 'versions';
 
 /** A host that is not stored yet; the SQL password travels as the id of a stored secret. */
 export interface ProbeTarget {
@@ -23,10 +23,11 @@ export interface ProbeTarget {
   clientPool: string;
 }
 
-/** Argument of the probe: a stored server, or a target. */
+/** Argument of the probe: a stored server, a target, or for `versions` a client. */
 export interface ProbeInput {
   kind: ProbeKind;
   serverId?: number;
+  clientId?: number;
   target?: ProbeTarget;
 }
 
@@ -86,9 +87,16 @@ export interface ImageList {
   images: ServerImage[];
 }
 
+/** What a client's own `cloud_versions` holds. */
+export interface ReleasedVersions {
+  readAt: string;
+  versions: string[];
+}
+
 /** What each kind of probe answers. */
 export interface ProbeResults {
   check_host: CheckHostReport;
   load: ServerLoad;
   images: ImageList;
+  versions: ReleasedVersions;
 }

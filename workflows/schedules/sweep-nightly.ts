@@ -8,6 +8,7 @@ import {
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
 import type { NightlyActivities } from '../../activities/records/sweep-nightly.js';
+import type { BackupActivities } from '../../activities/servers/backups.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
 import { type CleanupParams, NIGHTLY_ACTOR } from '../contract/cleanup.js';
 import { makeOperationId } from '../contract/ids.js';
@@ -27,6 +28,8 @@ export interface Night {
   busy: number;
   removed: { secrets: number; keys: number };
   servers: { tidied: number; failed: number };
+  /** backups past their time */
+  backups: { removed: number; failed: number };
 }
 
 /** Once a day: open leftovers are tried again, and what has had its time is removed. Not an operation. */
@@ -39,9 +42,11 @@ export async function sweepNightly(): Promise<Night> {
   const subjects = await records.listRestricted({ limit: CLEANUPS });
   const starts: boolean[] = [];
   for (const subject of subjects) starts.push(await startCleanup(subject));
-  const servers = await tidyServers(await records.listActiveServers());
+  const ids = await records.listActiveServers();
+  const servers = await tidyServers(ids);
+  const backups = await removeBackups(ids);
   const started = starts.filter(Boolean).length;
-  return { started, busy: starts.length - started, removed, servers };
+  return { started, busy: starts.length - started, removed, servers, backups };
 }
 
 /** False when something runs on the subject: "already running" is busy, and the next night tries again. */
@@ -69,6 +74,28 @@ async function startCleanup(params: CleanupParams): Promise<boolean> {
     if (thrown instanceof WorkflowExecutionAlreadyStartedError) return false;
     throw thrown;
   }
+}
+
+async function removeBackups(ids: number[]): Promise<Night['backups']> {
+  const { removeOldBackups } = proxyActivities<BackupActivities>({
+    // large directories, some of them a night; the rest has time until the next one
+    startToCloseTimeout: '30 minutes',
+    retry: { maximumAttempts: 1 },
+  });
+  const result = { removed: 0, failed: 0 };
+  for (let from = 0; from < ids.length; from += SERVERS_AT_ONCE) {
+    const some = ids.slice(from, from + SERVERS_AT_ONCE).map((serverId) =>
+      removeOldBackups({ serverId }).then(
+        ({ removed }) => void (result.removed += removed),
+        (thrown: unknown) => {
+          if (!(thrown instanceof ActivityFailure)) throw thrown;
+          result.failed += 1;
+        },
+      ),
+    );
+    await Promise.all(some);
+  }
+  return result;
 }
 
 async function tidyServers(ids: number[]): Promise<Night['servers']> {

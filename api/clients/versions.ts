@@ -1,0 +1,100 @@
+import { type ClientRow, lockClient } from '../../db/queries/clients.js';
+import type { Tx } from '../../db/database.js';
+import type { MigrateClientParams, SwitchClientParams } from '../../workflows/contract/clients.js';
+import { subjectId } from '../../workflows/contract/ids.js';
+import type { OperationRequest } from '../../workflows/contract/operation.js';
+import { compareVersions, splitImage } from '../../workflows/contract/versions.js';
+import type { RouteDeps } from '../deps.js';
+import { VERSION_TAG } from '../fields.js';
+import type { Planned } from '../operations/plan.js';
+import type { Caller } from '../operations/record-start.js';
+import { type Started, startOperation } from '../operations/start.js';
+import { Problem } from '../problem.js';
+import { invalidInput } from '../router.js';
+import { requireClean } from './create.js';
+import { noClient } from './read.js';
+
+interface ChangeRequest {
+  id: number;
+  caller: Caller;
+  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
+}
+
+interface SwitchRequest extends ChangeRequest {
+  /** a tag, or `<image>:<tag>` of the client's own image */
+  image: string;
+  force: boolean;
+  /** what the caller names it by */
+  field: string;
+}
+
+/** 404, 409 for a client that is not there to be changed, 422 for another image or a lower version without `force`. */
+export function switchClient(deps: RouteDeps, request: SwitchRequest): Promise<Started | Planned> {
+  const { id, caller, options, force } = request;
+  return startOperation<SwitchClientParams>(
+    { ...deps },
+    {
+      kind: 'switch_client',
+      caller,
+      options,
+      async prepare(tx) {
+        const client = await lockChangeable(tx, id);
+        const versionTag = requireVersion(client, request);
+        const params = { clientId: id, serverId: client.serverId, versionTag, force };
+        return {
+          ...preparedOf(client, `Switch client ${id} (${client.subdomain}) to ${versionTag}`),
+          params: { ...params, keepDays: deps.settings.backupKeepDays },
+        };
+      },
+    },
+  );
+}
+
+/** The migrations of the present version; refused like a switch. */
+export function migrateClient(
+  deps: RouteDeps,
+  { id, caller, options }: ChangeRequest,
+): Promise<Started | Planned> {
+  return startOperation<MigrateClientParams>(
+    { ...deps },
+    {
+      kind: 'migrate_client',
+      caller,
+      options,
+      async prepare(tx) {
+        const client = await lockChangeable(tx, id);
+        const keepDays = deps.settings.backupKeepDays;
+        return {
+          ...preparedOf(client, `Migrate client ${id} (${client.subdomain})`),
+          params: { clientId: id, serverId: client.serverId, keepDays },
+        };
+      },
+    },
+  );
+}
+
+function preparedOf({ id, serverId }: ClientRow, title: string) {
+  return { subject: subjectId('client', id), answerId: id, title, clientId: id, serverId };
+}
+
+/** One whose environment is not there, or on its way, has no version to change. */
+async function lockChangeable(tx: Tx, id: number): Promise<ClientRow> {
+  const client = await lockClient(tx, id);
+  if (client === undefined) throw noClient(id);
+  const unready = ['creating', 'moving', 'deleting', 'failed'].includes(client.status);
+  if (unready || client.names === null)
+    throw new Problem('wrong_status', { detail: `Client ${id} is ${client.status}` });
+  await requireClean(tx, id);
+  return client;
+}
+
+function requireVersion(client: ClientRow, { image, force, field }: SwitchRequest): string {
+  const refuse = (message: string) => invalidInput([{ field, message }]);
+  const [own] = splitImage(client.names?.image ?? '');
+  const [repository, tag] = image.includes(':') ? splitImage(image) : [own, image];
+  if (repository !== own) throw refuse(`must be a tag of ${own}, or ${own}:<tag>`);
+  if (!VERSION_TAG.test(tag)) throw refuse('must be a version tag such as 1.3-master');
+  if (!force && compareVersions(tag, client.versionTag) < 0)
+    throw refuse(`is lower than ${client.versionTag}: with force=true it is switched to, without migrations`);
+  return tag;
+}
