@@ -5,6 +5,7 @@ import type {
   ProbeInput,
   ProbeResults,
   ProbeTarget,
+  RebootRight,
   ServerLoad,
 } from '../../workflows/contract/servers.js';
 import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
@@ -13,6 +14,7 @@ import { IMAGE_LABELS } from '../docker/image-labels.js';
 import { loadProfile } from '../product/profile.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { checkHost } from './check-host.js';
+import { MAY_REBOOT } from './reboot-right.js';
 
 /** The API gives up after 5 s and answers what is stored. */
 const PROBE_MS = 4_000;
@@ -43,6 +45,16 @@ export function createProbes(connections: Connections) {
     return { readAt, images: parseImages(await read(server, imagesScript(image)), image) };
   };
 
+  const readRebootRight = async (server: Server): Promise<RebootRight> => {
+    const readAt = new Date().toISOString();
+    const said = await read(
+      server,
+      sh`${MAY_REBOOT}
+if may_reboot; then echo yes; fi`,
+    );
+    return { readAt, allowed: said.trim() === 'yes' };
+  };
+
   return {
     /** `NotFound` for an unknown server; a host that does not answer is a report for `check_host`, a failure otherwise. */
     async probeServer({ kind, serverId, target }: ProbeInput): Promise<ProbeResults[ProbeInput['kind']]> {
@@ -53,6 +65,7 @@ export function createProbes(connections: Connections) {
         return checkHost(connections, checked) satisfies Promise<CheckHostReport>;
       }
       if (server === undefined) throw failure('InvalidInput', `a probe of kind ${kind} needs a server`);
+      if (kind === 'reboot_right') return readRebootRight(server);
       return kind === 'load' ? readLoad(server) : readImages(server);
     },
   };
@@ -78,7 +91,7 @@ function probeTargetOf(server: Server): ProbeTarget {
   };
 }
 
-export const FIND_DOCKER = sh`docker=docker
+const FIND_DOCKER = sh`docker=docker
 docker ps -q >/dev/null 2>&1 || { sudo -n docker ps -q >/dev/null 2>&1 && docker='sudo -n docker'; } || true`;
 
 function loadScript(baseDir: string): Script {

@@ -32,6 +32,14 @@ interface Start {
 
 const PASSWORD = 'Correct-horse-9';
 
+/** Operations on the one server, with a path that starts them. */
+const SERVER_ROUTES: [string, string][] = [
+  ['/containers/{server_id}/build_dev/{new_version}', '/containers/{id}/build_dev/1.4'],
+  ['/containers/{server_id}/build_master/{new_version}', '/containers/{id}/build_master/auto'],
+  ['/containers/{server_id}/prune', '/containers/{id}/prune'],
+  ['/servers/{id}/reboot_server', '/servers/{id}/reboot_server'],
+];
+
 describe('plan=true on a route that starts an operation', () => {
   let api: Harness;
   let stopWorker: () => Promise<void>;
@@ -165,6 +173,19 @@ describe('plan=true on a route that starts an operation', () => {
       method: 'POST',
       path: `/clients/${await addClient()}/admin_password`,
       form: { password: PASSWORD, confirm_password: PASSWORD },
+    }),
+    ...Object.fromEntries(
+      ['GET', 'POST'].flatMap((method) =>
+        SERVER_ROUTES.map(([route, path]) => [
+          `${method} ${route}`,
+          async () => ({ method, path: path.replace('{id}', serverId) }),
+        ]),
+      ),
+    ),
+    'POST /containers/build_master_for_all': async () => ({
+      method: 'POST',
+      path: '/containers/build_master_for_all',
+      form: { version: '1.9-master', info: '# New' },
     }),
     'POST /operations/{id}/cleanup': async () => {
       const { operation } = await createdClient();
@@ -390,7 +411,9 @@ describe('plan=true on a route that starts an operation', () => {
 });
 
 function outlineOf({ steps }: Plan): string[][] {
-  return steps.filter(({ kind }) => kind !== 'commit').map(({ key, title }) => [key, title]);
+  return steps
+    .filter(({ kind }) => kind !== 'commit' && kind !== 'child')
+    .map(({ key, title }) => [key, title]);
 }
 
 async function codeOf(response: Response): Promise<unknown> {

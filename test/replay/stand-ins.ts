@@ -82,7 +82,15 @@ export function createStandIns(): StandIns {
         { clientId: 1, hostname: 'client1.example.test', ok: true, status: 200 },
         { clientId: 2, hostname: 'client2.example.test', ok: false, status: null },
       ]),
-    probeServer: () => Promise.resolve({ readAt: '2031-01-31T12:00:00.000Z', images: [] }),
+    probeServer: () =>
+      Promise.resolve({
+        readAt: '2031-01-31T12:00:00.000Z',
+        images: [],
+        reachable: true,
+        hostKey: null,
+        lines: [],
+        allowed: true,
+      }),
   };
 }
 
