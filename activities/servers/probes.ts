@@ -5,6 +5,7 @@ import type {
   ProbeInput,
   ProbeResults,
   ProbeTarget,
+  RebootRight,
   ReleasedVersions,
   ServerLoad,
 } from '../../workflows/contract/servers.js';
@@ -15,6 +16,7 @@ import { loadProfile } from '../product/profile.js';
 import { openSql } from '../sql/open-sql.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { checkHost } from './check-host.js';
+import { MAY_REBOOT } from './reboot-right.js';
 
 /** The API gives up after 5 s and answers what is stored. */
 const PROBE_MS = 4_000;
@@ -59,6 +61,16 @@ export function createProbes(connections: Connections) {
     return { readAt, versions };
   };
 
+  const readRebootRight = async (server: Server): Promise<RebootRight> => {
+    const readAt = new Date().toISOString();
+    const said = await read(
+      server,
+      sh`${MAY_REBOOT}
+if may_reboot; then echo yes; fi`,
+    );
+    return { readAt, allowed: said.trim() === 'yes' };
+  };
+
   return {
     /** `NotFound` for an unknown server; a host that does not answer is a report for `check_host`, a failure otherwise. */
     async probeServer({
@@ -75,6 +87,7 @@ export function createProbes(connections: Connections) {
         return checkHost(connections, checked) satisfies Promise<CheckHostReport>;
       }
       if (server === undefined) throw failure('InvalidInput', `a probe of kind ${kind} needs a server`);
+      if (kind === 'reboot_right') return readRebootRight(server);
       return kind === 'load' ? readLoad(server) : readImages(server);
     },
   };
@@ -100,7 +113,7 @@ function probeTargetOf(server: Server): ProbeTarget {
   };
 }
 
-export const FIND_DOCKER = sh`docker=docker
+const FIND_DOCKER = sh`docker=docker
 docker ps -q >/dev/null 2>&1 || { sudo -n docker ps -q >/dev/null 2>&1 && docker='sudo -n docker'; } || true`;
 
 function loadScript(baseDir: string): Script {

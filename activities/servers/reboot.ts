@@ -12,6 +12,7 @@ import { loadProfile } from '../product/profile.js';
 import type { ServerReads } from '../records/server-records.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { mark } from '../../workflows/contract/ids.js';
+import { MAY_REBOOT } from './reboot-right.js';
 import { createServerHosts } from './server-host.js';
 
 export type RebootActivities = ReturnType<typeof createRebootActivities>;
@@ -138,8 +139,8 @@ function stillUp(name: string) {
 
 const readBootId = sh`cat /proc/sys/kernel/random/boot_id`;
 
-const surveyScript = sh`
-if [ "$(id -u)" != 0 ] && ! sudo -n -l /sbin/reboot >/dev/null 2>&1; then exit ${NO_RIGHT_EXIT}; fi
+const surveyScript = sh`${MAY_REBOOT}
+may_reboot || exit ${NO_RIGHT_EXIT}
 ${readBootId}`;
 
 /** Behind the fence: a late attempt must not reboot a host that is up again. */

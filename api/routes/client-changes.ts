@@ -13,7 +13,7 @@ import type { RouteDeps } from '../deps.js';
 import type { Ctx } from '../environment.js';
 import { flag, optional } from '../fields.js';
 import { startOperation } from '../operations/start.js';
-import { json, type Router } from '../router.js';
+import { invalidInput, json, type Router } from '../router.js';
 import { ClientInput, ClientSchema, ClientUpdate, PasswordInput } from '../schemas/clients.js';
 import { IdParams, StartHeaders, StartQuery } from '../schemas/pages.js';
 import { started, StartedOrPlan, STARTS } from '../schemas/starts.js';

@@ -93,8 +93,12 @@ export async function workOnServer(
 }
 
 async function refuseWithoutRight({ probes }: RouteDeps, serverId: number): Promise<void> {
-  const { lines } = await probes.ask({ kind: 'check_host', serverId }).catch(nothingOf({ lines: [] }));
-  const line = lines.find(({ key }) => key === 'sudo_reboot');
-  if (line === undefined || line.ok) return;
-  throw new Problem('cannot_reboot', { detail: `${line.need}: ${line.found}`, members: { hint: line.fix } });
+  const { allowed } = await probes
+    .ask({ kind: 'reboot_right', serverId })
+    .catch(nothingOf({ allowed: true }));
+  if (allowed) return;
+  throw new Problem('cannot_reboot', {
+    detail: `The SSH user of server ${serverId} may not run /sbin/reboot through sudo without a password`,
+    members: { hint: 'check_host prints the line that allows it (sudo_reboot)' },
+  });
 }

@@ -33,6 +33,14 @@ interface Start {
 
 const PASSWORD = 'Correct-horse-9';
 
+/** Operations on the one server, with a path that starts them. */
+const SERVER_ROUTES: [string, string][] = [
+  ['/containers/{server_id}/build_dev/{new_version}', '/containers/{id}/build_dev/1.4'],
+  ['/containers/{server_id}/build_master/{new_version}', '/containers/{id}/build_master/auto'],
+  ['/containers/{server_id}/prune', '/containers/{id}/prune'],
+  ['/servers/{id}/reboot_server', '/servers/{id}/reboot_server'],
+];
+
 describe('plan=true on a route that starts an operation', () => {
   let api: Harness;
   let stopWorker: () => Promise<void>;
@@ -204,6 +212,19 @@ describe('plan=true on a route that starts an operation', () => {
       const id = await addClient();
       const [row] = await api.db.select().from(clients).where(eq(clients.id, id));
       return `/clients/${row?.subdomain}/update_to/1.4-master`;
+    }),
+    ...Object.fromEntries(
+      ['GET', 'POST'].flatMap((method) =>
+        SERVER_ROUTES.map(([route, path]) => [
+          `${method} ${route}`,
+          async () => ({ method, path: path.replace('{id}', serverId) }),
+        ]),
+      ),
+    ),
+    'POST /containers/build_master_for_all': async () => ({
+      method: 'POST',
+      path: '/containers/build_master_for_all',
+      form: { version: '1.9-master', info: '# New' },
     }),
     'POST /operations/{id}/cleanup': async () => {
       const { operation } = await createdClient();
@@ -451,7 +472,9 @@ function onBoth(path: string, make: () => Promise<string>): Record<string, () =>
 }
 
 function outlineOf({ steps }: Plan): string[][] {
-  return steps.filter(({ kind }) => kind !== 'commit').map(({ key, title }) => [key, title]);
+  return steps
+    .filter(({ kind }) => kind !== 'commit' && kind !== 'child')
+    .map(({ key, title }) => [key, title]);
 }
 
 async function codeOf(response: Response): Promise<unknown> {

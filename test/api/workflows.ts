@@ -89,10 +89,11 @@ export {
 
 const READ_AT = '2031-01-31T12:00:00.000Z';
 
-/** Answers by the host's name: `dead` never, everything else at once. */
-export async function probe({ kind, target }: ProbeInput): Promise<ProbeResults[typeof kind]> {
+/** Answers by the host's name: `dead` never, everything else at once. A server whose id ends with 7 may not be rebooted. */
+export async function probe({ kind, target, serverId }: ProbeInput): Promise<ProbeResults[typeof kind]> {
   if (target?.host.startsWith('dead')) await sleep('1 hour');
   if (kind === 'versions') return { readAt: READ_AT, versions: ['1.3-master', '1.4-master'] };
+  if (kind === 'reboot_right') return { readAt: READ_AT, allowed: String(serverId).at(-1) !== '7' };
   if (kind === 'images') {
     return {
       readAt: READ_AT,

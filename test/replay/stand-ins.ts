@@ -125,11 +125,16 @@ export function createStandIns(): StandIns {
         { clientId: 1, hostname: 'client1.example.test', ok: true, status: 200 },
         { clientId: 2, hostname: 'client2.example.test', ok: false, status: null },
       ]),
-    probeServer: ({ kind }) => {
-      const readAt = '2031-01-31T12:00:00.000Z';
-      const versions = ['1.3-master', '1.4-master'];
-      return Promise.resolve(kind === 'versions' ? { readAt, versions } : { readAt, images: [] });
-    },
+    probeServer: () =>
+      Promise.resolve({
+        readAt: '2031-01-31T12:00:00.000Z',
+        images: [],
+        versions: ['1.3-master', '1.4-master'],
+        reachable: true,
+        hostKey: null,
+        lines: [],
+        allowed: true,
+      }),
     removeOldBackups: () => Promise.resolve({ removed: 0 }),
   };
 }

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
-import { clients } from '../../db/schema/index.js';
+import { clients, servers } from '../../db/schema/index.js';
 
 export const FAULTS = [
   'fails before its effect',
@@ -39,4 +39,20 @@ export function planReader(db: Db, { once = true } = {}): (subject: string) => P
     }
     return known.get(subject);
   };
+}
+
+/** For operations on servers it travels in the server's name, and may be of several steps. */
+export function serverNameFor({ steps, fault }: { steps: readonly string[]; fault: Fault }): string {
+  return `f${FAULTS.indexOf(fault)} ${steps.join(' ')}`;
+}
+
+/** What shall happen to a step of the operation on `server:<id>`, if anything; a server's name changes between cases. */
+export async function readServerPlan(db: Db, subject: string, step: string): Promise<Plan | undefined> {
+  const [row] = await db
+    .select({ name: servers.name })
+    .from(servers)
+    .where(eq(servers.id, Number(subject.split(':')[1])));
+  const [, index, steps = ''] = /^f(\d) (.+)$/.exec(row?.name ?? '') ?? [];
+  const fault = FAULTS[Number(index)];
+  return fault !== undefined && steps.split(' ').includes(step) ? { step, fault } : undefined;
 }

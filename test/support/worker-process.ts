@@ -12,7 +12,7 @@ import { createWorker } from '../../worker/worker.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { createGate } from './gate.js';
 import { labPrivateKey } from './lab.js';
-import { planReader } from './planned-fault.js';
+import { planReader, readServerPlan } from './planned-fault.js';
 import { testBundle } from './services.js';
 
 const read = (name: string): string => {
@@ -53,15 +53,16 @@ const worker = await createWorker({
   inject: dieAsPlanned,
 });
 
-/** Dies once per operation, in the step that its plan names. */
+/** Dies once in each step that the plan of its operation names. */
 async function dieAsPlanned(point: 'before' | 'after', step: StepContext): Promise<void> {
-  const plan = await planFor(step.subject);
+  const ofServer = step.subject.startsWith('server:');
+  const plan = ofServer ? await readServerPlan(db, step.subject, step.step) : await planFor(step.subject);
   if (step.phase !== 'do' || plan?.step !== step.step) return;
   if (plan.fault === 'is frozen with its worker, and overtaken')
     return point === 'before' ? freeze() : undefined;
   const place = point === 'before' ? 'loses its worker while it runs' : 'loses its worker after its effect';
   if (plan.fault !== place) return;
-  const done = join(plans, step.operation);
+  const done = join(plans, `${step.operation}-${step.step}`);
   if (existsSync(done)) return;
   writeFileSync(done, '');
   if (point === 'after') process.kill(process.pid, 'SIGKILL');

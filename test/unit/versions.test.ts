@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { compareVersions, splitImage } from '../../workflows/contract/versions.js';
+import { compareVersions, nextVersion, splitImage, VERSION } from '../../workflows/contract/versions.js';
 
 describe('version tags', () => {
   it('are ordered by their numbers, then by what follows them', () => {
@@ -42,5 +42,32 @@ describe('version tags', () => {
       '1.3-master',
     ]);
     assert.deepEqual(splitImage('registry.test:5000/a/b'), ['registry.test:5000/a/b', '']);
+  });
+});
+
+describe('a version', () => {
+  it('is numbers and words that are safe as a tag', () => {
+    for (const version of ['1', '1.3', '1.3-master', '1.3.1-rc1-dev', '10.20.30.40-dev'])
+      assert.match(version, VERSION);
+    for (const version of [
+      '',
+      'auto',
+      'v1.3',
+      '1.',
+      '1.3-',
+      '1.3-Master',
+      '-1',
+      '1.3 ',
+      '1.3/x',
+      '1.2.3.4.5',
+      `1.${'0'.repeat(7)}`,
+    ])
+      assert.doesNotMatch(version, VERSION);
+  });
+
+  it('is followed by the next minor of the newest, whatever its branch', () => {
+    assert.equal(nextVersion(['1.3-master', '1.10.4-dev', 'latest'], 'master'), '1.11-master');
+    assert.equal(nextVersion(['2-master', '1.99-dev'], 'dev'), '2.1-dev');
+    assert.equal(nextVersion(['latest'], 'dev'), '1.0-dev');
   });
 });

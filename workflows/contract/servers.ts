@@ -1,7 +1,7 @@
 /** Live readings of servers. They run as the workflow `probe`: one activity, no retry, no operation. */
 
 export const PROBE_WORKFLOW = 'probe';
-export type ProbeKind = 'check_host' | 'load' | 'images' | 'versions';
+export type ProbeKind = 'check_host' | 'load' | 'images' | 'versions' | 'reboot_right';
 
 /** A host that is not stored yet; the SQL password travels as the id of a stored secret. */
 export interface ProbeTarget {
@@ -93,8 +93,15 @@ export interface ReleasedVersions {
   versions: string[];
 }
 
+/** Of what `check_host` knows only this, so that a start need not wait for the rest. */
+export interface RebootRight {
+  readAt: string;
+  allowed: boolean;
+}
+
 /** What each kind of probe answers. */
 export interface ProbeResults {
+  reboot_right: RebootRight;
   check_host: CheckHostReport;
   load: ServerLoad;
   images: ImageList;
