@@ -12,6 +12,7 @@ import { createClientRecords } from '../activities/records/client-records.js';
 import { createFleetRecords } from '../activities/records/fleet.js';
 import { createConfigurationActivities } from '../activities/servers/configuration.js';
 import { createImageActivities } from '../activities/servers/images.js';
+import { createVersionRecords } from '../activities/records/version-records.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
 import { createSqlActivities } from '../activities/sql/activities.js';
@@ -30,6 +31,7 @@ export function createActivities(parts: ActivityParts) {
   return {
     ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
     ...createClientChangeRecords({ db }),
+    ...createVersionRecords(db),
     ...createSqlActivities(connections),
     ...createDockerActivities(connections),
     ...createRefreshActivities(connections),

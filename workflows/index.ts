@@ -8,6 +8,8 @@ export { setDemo } from './clients/set-demo.js';
 export { setExpireDate } from './clients/set-expire-date.js';
 export { setMaintenance } from './clients/set-maintenance.js';
 export { updateClient } from './clients/update-client.js';
+export { switchClient } from './clients/switch-client.js';
+export { migrateClient } from './clients/migrate-client.js';
 export { cleanup } from './fleet/cleanup.js';
 export { reconfigurate } from './fleet/reconfigurate.js';
 export { lend } from './operation/lend.js';

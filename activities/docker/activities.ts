@@ -10,6 +10,7 @@ import { removeContainersScript, startScript } from './containers.js';
 import { dockerFailure } from './docker-errors.js';
 import { createDockerHosts } from './host.js';
 import { judgeSurvey, surveyScript } from './survey.js';
+import { createTrafficActivities } from './traffic.js';
 
 export type DockerActivities = ReturnType<typeof createDockerActivities>;
 
@@ -27,6 +28,8 @@ export function createDockerActivities(connections: Connections) {
   const { openHost, runJob, readExample, revealAll } = createDockerHosts(connections);
 
   return {
+    ...createTrafficActivities(connections),
+
     /** Changes nothing: `Conflict` names what is in the way, `InvalidInput` the versions that are there instead. */
     surveyHost: async (thing: ClientThing, step: StepContext): Promise<void> => {
       const { server, target, facts } = await openHost(thing.names.serverId, step);
@@ -105,10 +108,10 @@ export function createDockerActivities(connections: Connections) {
       const { server, facts } = host;
       const input = dumpLogin(server, await secrets.reveal(server.sqlPassword));
       const thing = { names, operation };
-      const script = backupScript({ thing, server, docker: facts.docker, operation: step.operation });
+      const script = backupScript({ thing, server, docker: facts.docker, step });
       const { tail } = await runJob(host, step, { script, input, timeoutMs: BACKUP_TIMEOUT_MS });
       const sizeBytes = Number(/size (\d+)\s*$/.exec(tail)?.[1]);
-      const path = backupPath(server, names, step.operation);
+      const path = backupPath(server, names, step);
       step.summarize(`${path}, ${sizeBytes} bytes`);
       return { path, sizeBytes };
     },

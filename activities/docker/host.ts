@@ -5,7 +5,7 @@ import { type Connections, nameOf, requireHostKey, type Server, targetOf } from 
 import { type HostFacts, hostFacts } from '../servers/host-facts.js';
 import { sh } from '../ssh/shell.js';
 import type { JobOptions, SshTarget } from '../ssh/types.js';
-import type { ClientFilesInput } from './client-files.js';
+import { type ClientFilesInput, FOREIGN_EXIT } from './client-files.js';
 import { dockerFailure, isTransientExit } from './docker-errors.js';
 
 export interface DockerHost {
@@ -31,18 +31,21 @@ export function createDockerHosts(connections: Connections) {
 
     /** A job of this step; a failing exit becomes the failure that its output speaks of. */
     async runJob(
-      { server, target }: DockerHost,
+      { server, target }: Pick<DockerHost, 'server' | 'target'>,
       step: StepContext,
       job: Pick<JobOptions, 'script' | 'input' | 'timeoutMs'>,
     ) {
-      if (step.try > 1) await ssh.endJobs(target, step);
-      const key = jobKey(step);
+      const undoing = step.phase === 'undo';
+      // what the act has left running ends first; an undo's own job has a key of its own, and is found again
+      if (undoing || step.try > 1) await ssh.endJobs(target, step);
+      const key = undoing ? `${jobKey(step)}-undo` : jobKey(step);
       const write = connections.output(step);
       const onOutput = (chunk: { offset: number; end: number; text: string }) =>
         write({ job: key, ...chunk });
       const result = await ssh.runJob(target, { ...job, key, step, onOutput, transient: isTransientExit });
       if (result.exitCode === 0) return result;
       const what = `${step.title} on ${nameOf(server)}`;
+      if (result.exitCode === FOREIGN_EXIT) throw failure('Conflict', `${what}: ${result.tail.trim()}`);
       throw dockerFailure({ what, exitCode: result.exitCode, output: result.tail });
     },
 

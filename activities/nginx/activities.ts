@@ -12,7 +12,9 @@ import {
   targetOf,
 } from '../connections.js';
 import { loadProfile, type ProductProfile } from '../product/profile.js';
+import { refuseChanging } from '../docker/changing.js';
 import { type HostFacts, hostFacts } from '../servers/host-facts.js';
+import { joinScripts } from '../ssh/shell.js';
 import { type Publication, publishScript, removeScript } from './swap.js';
 import { swapFailure } from './swap-failures.js';
 import { renderVhost, type VhostInput, vhostMarker } from './vhost.js';
@@ -33,9 +35,17 @@ export function createNginxActivities(connections: Connections) {
   const { servers, clients, ssh } = connections;
 
   return {
-    /** Publishes the client, or its maintenance page; the former file serves on until the new one does. */
+    /**
+     * Publishes the client, or its maintenance page; the former file serves on until the new one does. `returning`: it
+     * leaves a change of the client's data, so it is refused while that is neither done nor taken back.
+     */
     publishVhost: async (
-      { names, operation, variant }: ClientThing & { variant: PublishedVariant },
+      {
+        names,
+        operation,
+        variant,
+        returning = false,
+      }: ClientThing & { variant: PublishedVariant; returning?: boolean },
       step: StepContext,
     ): Promise<void> => {
       const [server, client] = await Promise.all([servers.get(names.serverId), clients.get(names.clientId)]);
@@ -44,7 +54,9 @@ export function createNginxActivities(connections: Connections) {
         connections.checkAddresses.length > 0 ? connections.checkAddresses : [facts.peer];
       const thing = { names, operation };
       const { publication, texts } = publicationOf({ thing, server, client, facts, checkAddresses, variant });
-      const result = await ssh.run(targetOf(requireHostKey(server)), publishScript(publication), {
+      const publish = publishScript(publication);
+      const script = returning ? joinScripts([refuseChanging(names, step), publish]) : publish;
+      const result = await ssh.run(targetOf(requireHostKey(server)), script, {
         input: texts.join(''),
         fence: step,
         timeoutMs: SWAP_TIMEOUT_MS,

@@ -1,6 +1,7 @@
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Queries, Tx } from '../../db/database.js';
 import {
+  type BackupKind,
   backups,
   clientChanges,
   clients,
@@ -102,10 +103,10 @@ export function createClientRecords(options: ReservationParts) {
     },
 
     async recordBackup(
-      input: { clientId: number; path: string; sizeBytes: number; keepDays: number },
+      input: { clientId: number; path: string; sizeBytes: number; keepDays: number; kind?: BackupKind },
       step: StepContext,
     ): Promise<void> {
-      const { clientId, path, sizeBytes, keepDays } = input;
+      const { clientId, path, sizeBytes, keepDays, kind = 'delete' } = input;
       const row = await clientRow(db, clientId);
       const expiresAt = new Date(Date.now() + keepDays * 86_400_000);
       await db
@@ -113,7 +114,7 @@ export function createClientRecords(options: ReservationParts) {
         .values({
           clientId,
           serverId: row.serverId,
-          kind: 'delete',
+          kind,
           operationId: step.operation,
           path,
           sizeBytes,

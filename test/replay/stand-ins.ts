@@ -56,6 +56,21 @@ export function createStandIns(): StandIns {
     removeClientFiles: nothing,
     startContainers: nothing,
     removeContainers: nothing,
+    stopContainers: nothing,
+    startStopped: nothing,
+    restoreClient: nothing,
+    requireImage: nothing,
+    switchImage: nothing,
+    startAnew: nothing,
+    checkRestorable: nothing,
+    recordVersion: nothing,
+    recordClientVersion: nothing,
+    foreseeVersion: ({ clientId, versionTag = '1.3-master', force }) => {
+      const thing = thingOf(clientId);
+      const image = `registry.example.test/product:${versionTag}`;
+      const next = { ...thing, names: { ...thing.names, image } };
+      return Promise.resolve({ current: thing, next, versionTag, migrates: force !== true });
+    },
     backupClient: ({ names }) =>
       Promise.resolve({ path: `/srv/backup/clients/${names.name}`, sizeBytes: 4_096 }),
     migrateClient: nothing,

@@ -14,6 +14,8 @@ export const WORKFLOW_TYPES = {
   set_maintenance: 'setMaintenance',
   reboot_client: 'rebootClient',
   mail_client: 'mailClient',
+  switch_client: 'switchClient',
+  migrate_client: 'migrateClient',
   cleanup: 'cleanup',
   switch_all: 'switchAll',
   migrate_all: 'migrateAll',
