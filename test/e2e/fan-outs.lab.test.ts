@@ -51,6 +51,15 @@ git add -A && git commit -qm 'first'
 chown -R www-data: ${BASE}/origin`);
   }
 
+  const commit = (change: string) =>
+    asUser(host, `cd ${BASE}/origin; ${change}; git add -A; git commit -qm 'a change'`);
+
+  /** Files beside the clients' directories. */
+  async function copied(): Promise<string[]> {
+    const find = `cd ${BASE}/docker && find . -path ./clients -prune -o -type f -print | sort`;
+    return (await host.exec(find)).stdout.trim().split('\n');
+  }
+
   async function followOrigin(at: LabHost): Promise<void> {
     await asUser(at, `rm -rf ${BASE}/git && git clone -q ${BASE}/origin ${BASE}/git`);
   }
@@ -198,10 +207,9 @@ chown -R www-data: ${BASE}/origin`);
   });
 
   it('reconfigurate pulls on every server, refreshes every client, and holds with the server that could not', async () => {
-    await host.exec(`
-cd ${BASE}/origin && sed -i '/^APP_LOCALE=/d' .env.example && echo 'MAIL_LIMIT=7' >> .env.example
-mkdir -p deep/er && echo two > deep/er/second.txt && git rm -q docker/first.txt
-git -c safe.directory='*' add -A && git -c safe.directory='*' commit -qm 'second' && chown -R www-data: .`);
+    await commit(
+      "sed -i '/^APP_LOCALE=/d' .env.example; echo 'MAIL_LIMIT=7' >> .env.example; mkdir -p deep/er; echo two > deep/er/second.txt",
+    );
     const id = await start('GET', '/clients/reconfigurate?canary=0');
     const held = await holds(id);
     // the other server's tree does not exist yet
@@ -233,14 +241,8 @@ git -c safe.directory='*' add -A && git -c safe.directory='*' commit -qm 'second
       // kept, and marked as no longer there
       assert.match(env, /APP_LOCALE/);
     }
-    const { stdout } = await host.exec(
-      `cd ${BASE}/docker && find . -path ./clients -prune -o -type f -print | sort`,
-    );
-    assert.deepEqual(stdout.trim().split('\n'), [
-      './.env.example',
-      './.slipway-copied',
-      './deep/er/second.txt',
-    ]);
+    const files = ['./.env.example', './.slipway-copied', './deep/er/second.txt'];
+    assert.deepEqual(await copied(), [...files, './docker/first.txt']);
     const { stdout: left } = await host.exec(`ls ${BASE}/docker/clients`);
     assert.deepEqual(
       left.trim().split('\n').sort(),
@@ -253,11 +255,14 @@ git -c safe.directory='*' add -A && git -c safe.directory='*' commit -qm 'second
     const before = await containers();
     const [first = 0] = ids;
     await host.exec(`sed -i '/^MAIL_LIMIT=/d' ${BASE}/docker/clients/client${first}/.env`);
+    await commit('git rm -q docker/first.txt');
     const { result } = await done('POST', '/clients/reconfigurate/');
     assert.equal((result as ReconfigurateResult).changed, 1);
     const after = await containers();
     assert.notEqual(after[0]?.startedAt, before[0]?.startedAt);
     assert.deepEqual(after.slice(1), before.slice(1));
+    // what has gone from the repository goes from the server too
+    assert.deepEqual(await copied(), ['./.env.example', './.slipway-copied', './deep/er/second.txt']);
     assert.match(await clientFile(first, '.env'), /^MAIL_LIMIT="?7"?$/m);
   });
 });

@@ -1,4 +1,5 @@
 import type { CleanupActivities } from '../../activities/records/cleanup.js';
+import type { FleetRecords } from '../../activities/records/fleet.js';
 import type { createActivities } from '../../worker/activities.js';
 import type { CleanupPlan } from '../../workflows/contract/cleanup.js';
 import type { ClientNames } from '../../workflows/contract/clients.js';
@@ -94,6 +95,33 @@ export function createStandIns(): StandIns {
     pullConfiguration: () => Promise.resolve({ commit: '0f3c1a7be5d24c6893b1a0d4f6e8c2b7a9d5e013' }),
     removeServerJobs: nothing,
     probeServer: () => Promise.resolve({ readAt: '2031-01-31T12:00:00.000Z', images: [] }),
+  };
+}
+
+/** A fleet of two servers with two clients each. */
+export function createFleetStandIn(): Pick<StandIns, keyof FleetRecords> {
+  const clientsOf = ({ serverId, ...params }: { serverId: number }) =>
+    Promise.resolve(
+      [1, 2].map((index) => {
+        const clientId = serverId * 100 + index;
+        return {
+          subject: `client:${clientId}`,
+          // where the stand-ins for clients say that each lives
+          params: { ...params, clientId, serverId: 1 },
+          group: `server:${serverId}`,
+        };
+      }),
+    );
+  return {
+    listClientsToSwitch: clientsOf,
+    listClientsToMigrate: clientsOf,
+    listClientsToRefresh: clientsOf,
+    listServersToReconfigurate: ({ rules }) =>
+      Promise.resolve(
+        [36, 37].map((serverId) => ({ subject: `server:${serverId}`, params: { serverId, rules } })),
+      ),
+    countChanged: () => Promise.resolve({ changed: 2 }),
+    listServerOutcomes: () => Promise.resolve({ changed: 4, servers: [] }),
   };
 }
 
