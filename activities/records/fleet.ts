@@ -3,8 +3,10 @@ import type { Db } from '../../db/database.js';
 import { clients, operations, servers } from '../../db/schema/index.js';
 import type { ChildToStart, FanOutRules } from '../../workflows/contract/fan-out.js';
 import type { ReconfigurateResult, RefreshResult, ServerOutcome } from '../../workflows/contract/fleet.js';
+import { failure } from '../../workflows/contract/failures.js';
 import { subjectId } from '../../workflows/contract/ids.js';
 import type { StepContext } from '../../workflows/contract/step.js';
+import { compareVersions } from '../../workflows/contract/versions.js';
 
 export type FleetRecords = ReturnType<typeof createFleetRecords>;
 
@@ -18,28 +20,21 @@ interface OnServer {
 /** Who takes part in what is done to all of a server or of the fleet, in the order of starting, and what it came to. */
 export function createFleetRecords({ db }: { db: Db }) {
   /** Clients with an environment: the least important first, because the first ones are the canaries. */
-  async function listClients(
-    { serverId }: OnServer,
-    { verb, params = {}, except }: { verb: string; params?: object; except?: { versionTag: string } },
-  ): Promise<ChildToStart[]> {
-    const rows = await db
-      .select({ id: clients.id, subdomain: clients.subdomain })
+  const findClients = ({ serverId }: OnServer) =>
+    db
+      .select({ id: clients.id, subdomain: clients.subdomain, versionTag: clients.versionTag })
       .from(clients)
       .where(
         and(
           eq(clients.serverId, serverId),
           inArray(clients.status, ['active', 'maintenance', 'expired']),
           isNotNull(clients.names),
-          except === undefined ? undefined : ne(clients.versionTag, except.versionTag),
         ),
       )
       .orderBy(sql`array_position(array['test', 'demo', 'client'], ${clients.kind})`, asc(clients.id));
-    return rows.map(({ id, subdomain }) => ({
-      subject: subjectId('client', id),
-      params: { clientId: id, serverId, ...params },
-      group: subjectId('server', serverId),
-      title: `${verb} client ${id} (${subdomain})`,
-    }));
+
+  async function listClients({ serverId }: OnServer, verb: string): Promise<ChildToStart[]> {
+    return (await findClients({ serverId })).map((client) => childOf(client, { serverId, verb }));
   }
 
   /** The newest operation of each subject under this parent: a retry starts rolled-back ones again. */
@@ -56,15 +51,25 @@ export function createFleetRecords({ db }: { db: Db }) {
       .orderBy(asc(operations.subject), sql`${operations.id} desc`);
 
   return {
-    /** Those that have the version already are left out: a canary among them would prove nothing. */
-    listClientsToSwitch: (
+    /**
+     * Those that have the version already are left out: a canary among them would prove nothing. `InvalidInput` when it
+     * is lower than that of any other, without `force`: better before all than at each.
+     */
+    async listClientsToSwitch(
       { serverId, versionTag, force }: OnServer & { versionTag: string; force: boolean },
       _step: StepContext,
-    ) => listClients({ serverId }, { verb: 'Switch', params: { versionTag, force }, except: { versionTag } }),
+    ): Promise<ChildToStart[]> {
+      const others = (await findClients({ serverId })).filter((client) => client.versionTag !== versionTag);
+      const higher = others.filter((client) => compareVersions(versionTag, client.versionTag) < 0);
+      if (higher.length > 0 && !force) throw tooLow(versionTag, higher);
+      return others.map((client) =>
+        childOf(client, { serverId, verb: 'Switch', params: { versionTag, force } }),
+      );
+    },
 
-    listClientsToMigrate: (on: OnServer, _step: StepContext) => listClients(on, { verb: 'Migrate' }),
+    listClientsToMigrate: (on: OnServer, _step: StepContext) => listClients(on, 'Migrate'),
 
-    listClientsToRefresh: (on: OnServer, _step: StepContext) => listClients(on, { verb: 'Refresh' }),
+    listClientsToRefresh: (on: OnServer, _step: StepContext) => listClients(on, 'Refresh'),
 
     /** Servers where clients may be placed, and others that still have some. */
     async listServersToReconfigurate(
@@ -106,6 +111,35 @@ export function createFleetRecords({ db }: { db: Db }) {
       };
     },
   };
+}
+
+interface Found {
+  id: number;
+  subdomain: string;
+  versionTag: string;
+}
+
+function childOf(
+  { id, subdomain }: Found,
+  { serverId, verb, params = {} }: OnServer & { verb: string; params?: object },
+): ChildToStart {
+  return {
+    subject: subjectId('client', id),
+    params: { clientId: id, serverId, ...params },
+    group: subjectId('server', serverId),
+    title: `${verb} client ${id} (${subdomain})`,
+  };
+}
+
+/** The first few by name are enough to see what is wrong. */
+function tooLow(versionTag: string, higher: Found[]): Error {
+  const named = higher.slice(0, 5).map(({ id, versionTag: its }) => `client ${id} (${its})`);
+  const more = higher.length - named.length;
+  return failure(
+    'InvalidInput',
+    `${versionTag} is lower than the version of ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
+    { hint: 'force=true switches them too, without migrations' },
+  );
 }
 
 type Changed = { changed?: unknown } | null;

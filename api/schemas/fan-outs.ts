@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { CANARY_MAX, DEFAULT_RULES, WINDOW_MAX } from '../../workflows/contract/fleet.js';
 import type { FanOutRules } from '../../workflows/contract/fan-out.js';
+import { splitImage } from '../../workflows/contract/versions.js';
 import { flag, optional, pattern, wholeNumber } from '../fields.js';
 import { IdParams } from './pages.js';
 
@@ -55,8 +56,6 @@ export function rulesFrom(...given: (Partial<z.output<typeof FanOutFields>> | un
 
 /** `<image>:<tag>` or `<tag>`. */
 export function imageNameOf(given: string): { versionTag: string; image?: string } {
-  const colon = given.lastIndexOf(':');
-  return colon < 0
-    ? { versionTag: given }
-    : { versionTag: given.slice(colon + 1), image: given.slice(0, colon) };
+  const [first, tag] = splitImage(given);
+  return tag === '' ? { versionTag: first } : { versionTag: tag, image: first };
 }

@@ -16,6 +16,8 @@ export interface RecordedPath {
   path: string;
   subject: string;
   params: unknown;
+  /** subjects of its children, whose acts are injected into as well */
+  children?: string[];
   /** before (`do:key`) an act's effect, by number of the step's try */
   inject?(step: StepContext, handle: WorkflowHandle): Promise<void> | void;
   drive?(run: RecordedRun): Promise<void>;
@@ -385,6 +387,54 @@ export const PATHS: readonly RecordedPath[] = [
       await handle.cancel();
     },
     ends: 'cancelled',
+  },
+  {
+    workflow: 'switchAll',
+    path: 'success',
+    subject: 'server:31',
+    params: { serverId: 31, versionTag: '1.4-master', force: false },
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'switchAll',
+    path: 'rolled-back',
+    subject: 'server:32',
+    params: { serverId: 32, versionTag: '9.9-master', force: false },
+    inject: failsFirst('image', 'Conflict'),
+    ends: 'rolled_back',
+  },
+  {
+    workflow: 'migrateAll',
+    path: 'held-and-retried',
+    subject: 'server:33',
+    params: { serverId: 33, rules: { window: 2, canary: 0, stopAfterFailures: 20 } },
+    children: ['client:3301'],
+    inject: failsFirst('check-image', 'CommandFailed'),
+    drive: retryOnce,
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'deployServer',
+    path: 'success',
+    subject: 'server:34',
+    params: { serverId: 34 },
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'reconfigurateServer',
+    path: 'held-and-retried',
+    subject: 'server:35',
+    params: { serverId: 35 },
+    inject: failsFirst('pull', 'CommandFailed'),
+    drive: retryOnce,
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'reconfigurate',
+    path: 'success',
+    subject: 'fleet:reconfigurate',
+    params: {},
+    ends: 'succeeded',
   },
   { ...fannedOut('continued-as-new', many), firstRun: true, ends: 'succeeded' },
   { ...fannedOut('after-continuing', many), ends: 'succeeded' },

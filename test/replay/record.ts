@@ -21,7 +21,7 @@ import type { WorldActivities } from '../support/scripted-operation.js';
 import { openServices, type Services, testBundle } from '../support/services.js';
 import { writeHistory } from './histories.js';
 import { historyName, PATHS, type RecordedPath } from './paths.js';
-import { createLedgerStandIn, createStandIns } from './stand-ins.js';
+import { createFleetStandIn, createLedgerStandIn, createStandIns } from './stand-ins.js';
 
 const world: WorldActivities & ListActivities = {
   async make({ key, value }, step) {
@@ -78,7 +78,9 @@ const temporal = await startTemporal({
   dynamic: [`limit.historyCount.suggestContinueAsNew=${SUGGEST_AT}`],
 });
 const services = await openServices({ temporal: temporal.address });
-const bySubject = new Map(PATHS.map((path) => [path.subject, path]));
+const bySubject = new Map(
+  PATHS.flatMap((path) => [path.subject, ...(path.children ?? [])].map((subject) => [subject, path])),
+);
 const worker = await createWorker({
   connection: services.native,
   namespace: 'default',
@@ -89,7 +91,7 @@ const worker = await createWorker({
   limits: DEFAULT_LIMITS,
   retryWindowMs: 60_000,
   edits,
-  activities: { ...createStandIns(), ...createLedgerStandIn(), ...world },
+  activities: { ...createStandIns(), ...createFleetStandIn(), ...createLedgerStandIn(), ...world },
   log: console,
   async inject(point, step) {
     if (point === 'before') {

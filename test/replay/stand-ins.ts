@@ -1,4 +1,5 @@
 import type { CleanupActivities } from '../../activities/records/cleanup.js';
+import type { FleetRecords } from '../../activities/records/fleet.js';
 import type { createActivities } from '../../worker/activities.js';
 import type { BuildImageParams } from '../../workflows/contract/builds.js';
 import type { CleanupPlan } from '../../workflows/contract/cleanup.js';
@@ -145,6 +146,33 @@ function buildsOf(release: string, version: string): ChildToStart[] {
     const params: BuildImageParams = { serverId, branch: 'master', version, existing: 'keep', release };
     return { subject: `server:${serverId}`, params, title: `Build ${version} on server ${serverId}` };
   });
+}
+
+/** A fleet of two servers with two clients each. */
+export function createFleetStandIn(): Pick<StandIns, keyof FleetRecords> {
+  const clientsOf = ({ serverId, ...params }: { serverId: number }) =>
+    Promise.resolve(
+      [1, 2].map((index) => {
+        const clientId = serverId * 100 + index;
+        return {
+          subject: `client:${clientId}`,
+          // where the stand-ins for clients say that each lives
+          params: { ...params, clientId, serverId: 1 },
+          group: `server:${serverId}`,
+        };
+      }),
+    );
+  return {
+    listClientsToSwitch: clientsOf,
+    listClientsToMigrate: clientsOf,
+    listClientsToRefresh: clientsOf,
+    listServersToReconfigurate: ({ rules }) =>
+      Promise.resolve(
+        [36, 37].map((serverId) => ({ subject: `server:${serverId}`, params: { serverId, rules } })),
+      ),
+    countChanged: () => Promise.resolve({ changed: 2 }),
+    listServerOutcomes: () => Promise.resolve({ changed: 4, servers: [] }),
+  };
 }
 
 /** A ledger in which two undos are open; on `client:24` one of them stays so. */
