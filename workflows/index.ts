@@ -1,8 +1,14 @@
 export { createClient } from './clients/create-client.js';
 export { deleteClient } from './clients/delete-client.js';
+export { issueCertificate } from './clients/issue-certificate.js';
+export { lockClient, unlockClient } from './clients/lock-client.js';
+export { notifyExpiry } from './clients/notify-expiry.js';
 export { setAdminPassword } from './clients/set-admin-password.js';
 export { cleanup } from './fleet/cleanup.js';
 export { lend } from './operation/lend.js';
 export { probe } from './servers/probe.js';
+export { sweepAvailability } from './schedules/sweep-availability.js';
+export { sweepExpiry } from './schedules/sweep-expiry.js';
 export { sweepNightly } from './schedules/sweep-nightly.js';
 export { sweepOperations } from './schedules/sweep-operations.js';
+export { sweepUsers } from './schedules/sweep-users.js';

@@ -1,13 +1,13 @@
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
-import { backups, clients, operations, operationUndos, OPEN_UNDOS } from '../../db/schema/index.js';
+import { backups, clients, operations, operationUndos, OPEN_UNDOS, servers } from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
 import type { ClientThing, CreateClientParams } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { subjectId } from '../../workflows/contract/ids.js';
-import { isEnd } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
-import { lockOperation } from './operation-log.js';
+import { asksForCertificates } from '../certificates/certificate-files.js';
+import { whileOpen } from './open-operation.js';
 import {
   clientRow,
   foresee,
@@ -16,20 +16,20 @@ import {
   reserve,
 } from './client-reservation.js';
 
+/** What a delete takes down. */
+export interface FoundClient extends ClientThing {
+  /** its server has one made for each of its clients; absent: no */
+  certificate?: true;
+}
+
 export type ClientRecords = ReturnType<typeof createClientRecords>;
 
 /** The client's own row over its life; names are computed here once, and nowhere else. */
 export function createClientRecords(options: ReservationParts) {
   const { db, secrets } = options;
 
-  /** A late attempt must not write: the client may be another operation's by now, or deleted. */
   const write = <Result>(step: StepContext, act: (tx: Tx) => Promise<Result>): Promise<Result> =>
-    db.transaction(async (tx) => {
-      const operation = await lockOperation(tx, step.operation);
-      if (operation === undefined || isEnd(operation.state))
-        throw failure('OperationClosed', `operation ${step.operation} is over; it writes nothing any more`);
-      return act(tx);
-    });
+    whileOpen(db, step, act);
 
   return {
     /** Takes a port and a network and names everything that will be made. Asked again, it answers the same. */
@@ -61,8 +61,16 @@ export function createClientRecords(options: ReservationParts) {
     },
 
     /** What a later operation acts on: names, and the operation whose mark the things bear. Null: nothing was ever made. */
-    findClientThing: ({ clientId }: { clientId: number }, _step: StepContext): Promise<ClientThing | null> =>
-      findThing(db, clientId),
+    async findClientThing(
+      { clientId }: { clientId: number },
+      _step: StepContext,
+    ): Promise<FoundClient | null> {
+      const thing = await findThing(db, clientId);
+      if (thing === null) return null;
+      const [server] = await db.select().from(servers).where(eq(servers.id, thing.names.serverId));
+      const certified = server !== undefined && asksForCertificates(server);
+      return { ...thing, ...(certified ? { certificate: true } : {}) };
+    },
 
     async requireClientThing({ clientId }: { clientId: number }, _step: StepContext): Promise<ClientThing> {
       const thing = await findThing(db, clientId);

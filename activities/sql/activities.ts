@@ -2,6 +2,7 @@ import type { ClientNames, ClientThing } from '../../workflows/contract/clients.
 import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { type Client, type Connections, nameOf, type Server } from '../connections.js';
+import { lockTime } from '../licenses/notice-plan.js';
 import type { CloudSettings, SqlSession } from './engine.js';
 import { checkIdentifier } from './identifiers.js';
 import { openSql } from './open-sql.js';
@@ -13,7 +14,8 @@ export function createSqlActivities({
   servers,
   clients,
   secrets,
-}: Pick<Connections, 'servers' | 'clients' | 'secrets'>) {
+  graceDays = 0,
+}: Pick<Connections, 'servers' | 'clients' | 'secrets' | 'graceDays'>) {
   const withSession = async <Result>(
     { name, serverId }: ClientNames,
     step: StepContext,
@@ -68,18 +70,20 @@ export function createSqlActivities({
     writeCloudSettings: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
       const client = await clients.get(names.clientId);
       await withSession(names, step, (session) =>
-        session.writeCloudSettings(names.name, cloudSettingsOf(client)),
+        session.writeCloudSettings(names.name, cloudSettingsOf(client, graceDays)),
       );
     },
   };
 }
 
 /** Texts, as the product reads them: flags are `0` or `1`, moments ISO in UTC, what is not set is empty. */
-export function cloudSettingsOf(client: Client): CloudSettings {
+export function cloudSettingsOf(client: Client, graceDays = 0): CloudSettings {
+  const end = client.licenseExpiresAt;
   return {
     mine: {
       maintenance: client.status === 'maintenance' ? '1' : '0',
-      license_expires_at: client.licenseExpiresAt?.toISOString() ?? '',
+      // the product locks itself by it, so it is told the end of the grace
+      license_expires_at: end === null ? '' : lockTime(end, graceDays).toISOString(),
       version: client.versionTag,
       config: client.config,
       license: client.license,

@@ -7,6 +7,10 @@ export const WORKFLOW_TYPES = {
   create_client: 'createClient',
   delete_client: 'deleteClient',
   set_admin_password: 'setAdminPassword',
+  issue_certificate: 'issueCertificate',
+  lock_client: 'lockClient',
+  unlock_client: 'unlockClient',
+  notify_expiry: 'notifyExpiry',
   cleanup: 'cleanup',
 } as const;
 export type OperationKind = keyof typeof WORKFLOW_TYPES;
