@@ -15,6 +15,7 @@ export function createStandIns(): StandIns {
         names: namesOf(clientId),
         passwordGiven: true,
         adminPassword: '01ARZ3NDEKTSV4RRFFQ69G5FAV',
+        ...certified(clientId),
       }),
     releaseClient: nothing,
     foreseeClient: ({ clientId }) =>
@@ -22,7 +23,7 @@ export function createStandIns(): StandIns {
     foreseeAdminPassword: () => Promise.resolve({ first: true }),
     recordAdminPassword: () => Promise.resolve({ first: true }),
     activateClient: nothing,
-    findClientThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),
+    findClientThing: ({ clientId }) => Promise.resolve({ ...thingOf(clientId), ...certified(clientId) }),
     requireClientThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),
     markClientDeleting: nothing,
     recordBackup: nothing,
@@ -70,6 +71,11 @@ export function createLedgerStandIn(): CleanupActivities {
     countLeft: ({ subject }) => Promise.resolve({ open: subject === 'client:24' ? 1 : 0 }),
     settleUndo: () => Promise.resolve(),
   };
+}
+
+/** Their server has certificates made. */
+function certified(clientId: number): { certificate?: true } {
+  return [25, 26, 27].includes(clientId) ? { certificate: true } : {};
 }
 
 /** The operation that made every recorded client. */
