@@ -72,7 +72,7 @@ export async function startAcme({
   };
   const nothing = ['-http01', '', '-https01', '', '-tlsalpn01', '', '-doh', ''];
   const defaults = ['-defaultIPv4', '', '-defaultIPv6', ''];
-  const dnsArgs = ['-dns01', `127.0.0.1:${dnsPort}`, '-management', `127.0.0.1:${managementPort}`];
+  const dnsArgs = ['-dnsserver', `127.0.0.1:${dnsPort}`, '-management', `127.0.0.1:${managementPort}`];
   const children = [
     start(tools.dns, [...dnsArgs, ...nothing, ...defaults]),
     start(tools.pebble, ['-config', join(dir, 'pebble.json'), '-dnsserver', `127.0.0.1:${dnsPort}`], {
@@ -110,7 +110,11 @@ export async function startAcme({
       await manage('clear-a', { host: 'nobody.' });
       return new Promise<true | undefined>((resolve) => {
         const ask = request(
-          { host: '127.0.0.1', port: pebblePort, path: '/dir', rejectUnauthorized: false },
+          // it answers nobody who does not say who he is
+          {
+            ...{ host: '127.0.0.1', port: pebblePort, path: '/dir', rejectUnauthorized: false },
+            headers: { 'user-agent': 'lab' },
+          },
           (response) => resolve(response.resume().statusCode === 200 ? true : undefined),
         );
         ask.on('error', () => resolve(undefined));
