@@ -44,6 +44,8 @@ export interface Connections {
   output(step: StepContext): (chunk: OutputChunk) => Promise<void>;
   /** addresses that may ask every client's health path; empty: the address that the host's sshd sees us from */
   checkAddresses: readonly string[];
+  /** days between the end of a client's licence and the lock; absent: none */
+  graceDays?: number;
   /** Slipway's own line for authorized_keys, for those who set a host up */
   publicKey?: string;
 }

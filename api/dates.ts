@@ -1,3 +1,5 @@
+import { wallTime } from '../workflows/contract/wall-time.js';
+
 const DATE_TIME =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,6})?)?)?\s?(Z|[+-]\d{2}:?\d{2})?$/;
 /** A licence that ends outside of these years is a typing error. */
@@ -18,7 +20,7 @@ export function parseMoment(value: string, timezone: string): Date | null {
   const written = [year, month, day, hour, minute, second].join();
   if (wallClock(wall).join() !== written) return null;
   const offset = parts[7];
-  if (offset === undefined) return new Date(fromZone(wall, timezone));
+  if (offset === undefined) return new Date(wallTime(wall, timezone));
   const offsetMs = parseOffset(offset);
   return offsetMs === null ? null : new Date(wall - offsetMs);
 }
@@ -41,26 +43,4 @@ function parseOffset(offset: string): number | null {
   const minutes = Number(offset.slice(-2));
   if (hours > 14 || minutes > 59) return null;
   return (offset.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
-}
-
-function fromZone(wall: number, timezone: string): number {
-  const first = wall - zoneOffset(wall, timezone);
-  return wall - zoneOffset(first, timezone);
-}
-
-/** Milliseconds that the zone's clocks are ahead of UTC at that moment. */
-function zoneOffset(ms: number, timezone: string): number {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone: timezone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  });
-  const part = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = part;
-  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(ms / 1000) * 1000;
 }

@@ -11,6 +11,8 @@ const TEMPORAL_VERSION = '1.5.1';
 const SERVER_VERSION = '1.29.1';
 /** The last v2 that Docker 20.10 (Debian 12) still serves. */
 const COMPOSE_VERSION = '2.40.3';
+/** The last one whose go.mod asks for no newer Go than the others here. */
+const PEBBLE_VERSION = '2.10.1';
 /** What the go.mod of the Temporal CLI asks for; an older Go's own words about it do not say so. */
 const GO_MINOR = 25;
 const NEEDS_GO = `Go 1.${GO_MINOR} or newer is needed to build the lab's tools`;
@@ -81,6 +83,26 @@ export async function ensureServer(log: Log): Promise<ServerTools> {
   });
   const root = dirname(server);
   return { server, sql: join(root, 'sql'), root };
+}
+
+export interface AcmeTools {
+  /** a certificate authority for tests, which looks at the names that it certifies */
+  pebble: string;
+  /** the DNS that it asks */
+  dns: string;
+}
+
+/** The authority that the makers of ACME test with, and its DNS, built by Go; the lock of tools is held. */
+export async function ensurePebble(log: Log): Promise<AcmeTools> {
+  const pebble = await ensureBuilt('pebble', PEBBLE_VERSION, async (dir) => {
+    const module = 'github.com/letsencrypt/pebble/v2';
+    const commands = ['pebble', 'pebble-challtestsrv'].map(
+      (name) => `${module}/cmd/${name}@v${PEBBLE_VERSION}`,
+    );
+    const env = { GOBIN: dir, GOTMPDIR: dir, CGO_ENABLED: '0' };
+    await go(`pebble v${PEBBLE_VERSION}`, ['install', ...commands], env, log);
+  });
+  return { pebble, dns: join(dirname(pebble), 'pebble-challtestsrv') };
 }
 
 /** Directory of a module's source in Go's cache. */

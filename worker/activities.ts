@@ -2,8 +2,13 @@ import { createBuildActivities } from '../activities/builds/activities.js';
 import { createDockerActivities } from '../activities/docker/activities.js';
 import { createRefreshActivities } from '../activities/docker/refresh.js';
 import { createPruneActivities } from '../activities/docker/prune.js';
+import { createCertificateActivities } from '../activities/certificates/activities.js';
+import type { AcmeSettings } from '../activities/certificates/certbot.js';
+import { createLicenseRecords } from '../activities/licenses/license-records.js';
 import { createMailActivities } from '../activities/mail/activities.js';
 import { createSmtpTransport, type MailTransport, parseSmtpUrl } from '../activities/mail/transport.js';
+import { createAvailability } from '../activities/monitoring/availability.js';
+import { createUserCounts } from '../activities/monitoring/user-counts.js';
 import { createNginxActivities } from '../activities/nginx/activities.js';
 import { createVhostRefreshActivities } from '../activities/nginx/refresh.js';
 import { createProductChangeActivities } from '../activities/product/changes.js';
@@ -28,11 +33,18 @@ import { type ConnectionParts, createConnections } from './connections.js';
 export interface ActivityParts extends ConnectionParts {
   smtpUrl: string | null;
   mailFrom: string;
+  /** absent: what certbot on the servers asks by itself */
+  acme?: AcmeSettings;
+  /** hour of a client's day at which notices of its licence go out; default 9 */
+  expiryHour?: number;
+  /** tests let a year pass */
+  now?: () => Date;
 }
 
 /** Every activity that acts of workflows name, with its ports. */
 export function createActivities(parts: ActivityParts) {
-  const { db, secrets, smtpUrl, mailFrom } = parts;
+  const { db, secrets, smtpUrl, mailFrom: from, expiryHour = 9, graceDays = 0 } = parts;
+  const clock = parts.now === undefined ? {} : { now: parts.now };
   const connections = createConnections(parts);
   const reads = createServerReads(db);
   const { getRelease, ...releases } = createReleaseRecords(db);
@@ -48,7 +60,11 @@ export function createActivities(parts: ActivityParts) {
     ...createProductChangeActivities(connections),
     ...createNginxActivities(connections),
     ...createVhostRefreshActivities(connections),
-    ...createMailActivities({ db, secrets, transport, profiles: loadProfiles(), from: mailFrom }),
+    ...createMailActivities({ db, secrets, transport, profiles: loadProfiles(), from, ...clock }),
+    ...createLicenseRecords({ db, expiryHour, graceDays, ...clock }),
+    ...createCertificateActivities({ db, connections, acme: parts.acme ?? CERTBOTS_OWN }),
+    ...createAvailability({ db }),
+    ...createUserCounts({ db, connections }),
     ...createFleetRecords({ db }),
     ...createJobActivities(connections),
     ...createConfigurationActivities(connections),
@@ -62,6 +78,8 @@ export function createActivities(parts: ActivityParts) {
     ...releases,
   };
 }
+
+const CERTBOTS_OWN: AcmeSettings = { directory: null, email: null };
 
 export function mailTransport(smtpUrl: string | null): MailTransport {
   return smtpUrl === null ? NO_MAIL_SERVER : createSmtpTransport(parseSmtpUrl(smtpUrl));

@@ -23,6 +23,12 @@ export interface WorkerConfig extends StoreConfig {
   notices: { to: string | null; webhook: string | null; publicUrl: string | null };
   /** addresses that may always read a client's health path; empty: the one that the host's sshd sees */
   checkAddresses: string[];
+  /** the certificate authority of servers with `tls=auto` */
+  acme: { directory: string | null; email: string | null };
+  /** hour of a client's day at which notices of its licence go out */
+  expiryHour: number;
+  /** days between the end of a licence and the lock */
+  graceDays: number;
   metricsAddress: string | null;
 }
 
@@ -52,10 +58,24 @@ export function readWorkerConfig(variables: Variables): WorkerConfig {
     mailFrom: read.text('MAIL_FROM', 'slipway@localhost.localdomain', /^[^\s@]+@[^\s@]+$/),
     notices: readNotices(read, errors),
     checkAddresses,
+    acme: readAcme(read, errors),
+    // 9: whoever has to pay is at work, and has the day before him
+    expiryHour: read.number('EXPIRY_HOUR', { fallback: 9, min: 0, max: 23 }),
+    // 0: a licence ends when it ends
+    graceDays: read.number('GRACE_DAYS', { fallback: 0, min: 0, max: 365 }),
     metricsAddress: read.value('WORKER_METRICS_ADDRESS') ?? null,
   };
   throwConfigurationErrors(errors);
   return config;
+}
+
+function readAcme(read: ReturnType<typeof readVariables>, errors: string[]): WorkerConfig['acme'] {
+  const directory = read.value('ACME_DIRECTORY') ?? null;
+  const good = directory === null || (URL.canParse(directory) && new URL(directory).protocol === 'https:');
+  if (!good) errors.push('ACME_DIRECTORY must be an https address');
+  const email = read.value('ACME_EMAIL') ?? null;
+  if (email !== null && !isMailAddress(email)) errors.push('ACME_EMAIL must be a mail address');
+  return { directory, email };
 }
 
 function readNotices(read: ReturnType<typeof readVariables>, errors: string[]): WorkerConfig['notices'] {

@@ -14,11 +14,14 @@ export interface ConnectionParts {
   secrets: Secrets;
   ssh: Ssh;
   checkAddresses: readonly string[];
+  graceDays?: number;
 }
 
 /** What activities on servers reach the world through. */
-export function createConnections({ db, secrets, ssh, checkAddresses }: ConnectionParts): Connections {
+export function createConnections(parts: ConnectionParts): Connections {
+  const { db, secrets, ssh, checkAddresses, graceDays = 0 } = parts;
   return {
+    graceDays,
     ssh,
     checkAddresses,
     servers: {

@@ -1,4 +1,5 @@
 import { Client, type ScheduleOptions, ScheduleAlreadyRunning } from '@temporalio/client';
+import type { Duration } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
 import { SCHEDULE_IDS } from '../workflows/contract/schedules.js';
 
@@ -8,7 +9,7 @@ type Plan = Pick<ScheduleOptions, 'spec' | 'policies' | 'action'>;
 const OVERLAP = 'SKIP';
 
 function plans(taskQueue: string): Record<string, Plan> {
-  const start = (workflowType: string, id: string) =>
+  const start = (workflowType: string, id: string, workflowExecutionTimeout: Duration = '30 minutes') =>
     ({
       type: 'startWorkflow',
       workflowType,
@@ -16,7 +17,7 @@ function plans(taskQueue: string): Record<string, Plan> {
       workflowId: id,
       args: [],
       // one that cannot go on, such as after a deployment, must not keep the next ones away
-      workflowExecutionTimeout: '30 minutes',
+      workflowExecutionTimeout,
     }) as const;
   return {
     [SCHEDULE_IDS.minute]: {
@@ -25,12 +26,33 @@ function plans(taskQueue: string): Record<string, Plan> {
       policies: { overlap: OVERLAP, catchupWindow: '1 minute' },
       action: start('sweepOperations', SCHEDULE_IDS.minute),
     },
+    [SCHEDULE_IDS.availability]: {
+      // between two minute sweeps
+      spec: { intervals: [{ every: '1 minute', offset: '30 seconds' }] },
+      // what was not asked then cannot be asked any more
+      policies: { overlap: OVERLAP, catchupWindow: '10 seconds' },
+      action: start('sweepAvailability', SCHEDULE_IDS.availability),
+    },
+    [SCHEDULE_IDS.expiry]: {
+      // at the full hour: a lock is to the hour
+      spec: { intervals: [{ every: '1 hour' }] },
+      // the next one does whatever a missed one would have done
+      policies: { overlap: OVERLAP, catchupWindow: '1 hour' },
+      action: start('sweepExpiry', SCHEDULE_IDS.expiry),
+    },
     [SCHEDULE_IDS.nightly]: {
       // UTC; when customers sleep, and not at the full hour, when everybody's jobs run
       spec: { calendars: [{ hour: 2, minute: 47 }] },
       // a machine that is off at night makes it good in the morning
       policies: { overlap: OVERLAP, catchupWindow: '12 hours' },
       action: start('sweepNightly', SCHEDULE_IDS.nightly),
+    },
+    [SCHEDULE_IDS.users]: {
+      // after the nightly sweep, for both ask every server
+      spec: { calendars: [{ hour: 3, minute: 23 }] },
+      policies: { overlap: OVERLAP, catchupWindow: '12 hours' },
+      // a one-off container for each client, two at once on a server
+      action: start('sweepUsers', SCHEDULE_IDS.users, '4 hours'),
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Db } from '../db/database.js';
 import { redactChunk } from '../db/redaction.js';
 import type { Secrets } from '../db/secrets.js';
 import type { NoticeActivities } from '../activities/mail/notices.js';
+import { createCertificateSweep } from '../activities/certificates/activities.js';
 import { createAdmissions, type WaitPace } from '../activities/records/admissions.js';
 import { createCleanupActivities } from '../activities/records/cleanup.js';
 import { createNightlyActivities } from '../activities/records/sweep-nightly.js';
@@ -133,6 +134,7 @@ function activitiesOf(parts: WorkerParts, client: Client): object {
     ...notices,
     ...createCleanupActivities(db),
     ...createNightlyActivities(db),
+    ...createCertificateSweep(db),
     ...createSweepActivities({ db, client, taskQueue, records }),
     ...createFanOutRecords({ db, describe: createDescribe(client) }),
     ...parts.activities,

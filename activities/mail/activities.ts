@@ -1,13 +1,15 @@
-import { and, eq, ne } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
-import { clients, servers } from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
-import { failure } from '../../workflows/contract/failures.js';
+import { failure, kindOf } from '../../workflows/contract/failures.js';
+import type { NotifyExpiryParams } from '../../workflows/contract/licenses.js';
 import { effectKey, type StepContext } from '../../workflows/contract/step.js';
 import type { ProductProfile } from '../product/profile.js';
 import { isMailAddress } from './address.js';
+import { calendarDays } from '../licenses/notice-plan.js';
 import { beginMail, closePast, finishMail, recordSent } from './mail-records.js';
 import { composeMessage, type MailFacts, type MailTemplate, renderMail } from './message.js';
+import { noticeKey, recordNotice } from './notice-records.js';
+import { findRecipient, type Recipient } from './recipient.js';
 import type { MailOutcome, MailTransport } from './transport.js';
 
 export interface MailOptions {
@@ -17,6 +19,8 @@ export interface MailOptions {
   profiles: ReadonlyMap<string, ProductProfile>;
   /** sender's address; Message-IDs bear its domain */
   from: string;
+  /** tests let a year pass */
+  now?: () => Date;
 }
 
 export interface ClientMail {
@@ -30,6 +34,11 @@ export interface MailResult {
   /** `maybe_sent`: the server's final answer was lost; shown, never repeated */
   state: 'sent' | 'maybe_sent';
   withPassword: boolean;
+}
+
+export interface ExpiryNoticeResult {
+  /** `superseded`: the licence has another end by now, nothing was sent */
+  state: MailResult['state'] | 'superseded';
 }
 
 export type MailActivities = ReturnType<typeof createMailActivities>;
@@ -46,82 +55,88 @@ export function createMailActivities(options: MailOptions) {
       { clientId, template, password: told }: ClientMail,
       step: StepContext,
     ): Promise<MailResult> {
-      const recipient = await findRecipient(options, clientId);
+      const recipient = await findRecipient(options.db, clientId);
       // the row may already name a password that the panel sent meanwhile and nobody has set yet
       const found =
         told === undefined ? recipient : { ...recipient, adminPassword: told, adminPasswordGiven: true };
-      const key = effectKey(step);
-      const messageId = `<${key.toLowerCase()}@${options.from.slice(options.from.indexOf('@') + 1)}>`;
       const password = template === 'send_success' ? await givenPassword(options, found) : undefined;
-      // written before the row says so: from `sending` on, a death means that nobody knows
-      const mail = await writeMail(options, { found, template, messageId, password });
-      const past = await beginMail(options.db, {
-        effectKey: key,
-        clientId,
-        template,
-        recipient: found.email,
-        messageId,
-      });
-      if (past !== undefined) return { state: await closePast(options.db, key, past), withPassword: false };
+      const state = await sendOnce(options, { found, template, password, key: effectKey(step) }, step);
+      // of a mail that an earlier attempt has sent nobody knows any more what was in it
+      return { state: state.state, withPassword: password !== undefined && !state.earlier };
+    },
 
-      const outcome = withoutAddress(await options.transport.send(mail, step.signal), found.email);
-      if (outcome.kind === 'refused') return recordRefusal(options, key, outcome);
-      if (outcome.kind === 'unknown') {
-        await finishMail(options.db, key, 'maybe_sent', outcome.reason);
-        step.summarize('the mail server ended without a final answer: the mail may have been sent');
-        return { state: 'maybe_sent', withPassword: password !== undefined };
+    /**
+     * Tells the client that its licence ends: at most once per licence end and notice, whichever operation does it.
+     * Nothing is sent when the licence has another end by now. A refusal for good is recorded with the notice.
+     */
+    async sendExpiryNotice(notice: NotifyExpiryParams, step: StepContext): Promise<ExpiryNoticeResult> {
+      const { db } = options;
+      try {
+        const found = await findRecipient(db, notice.clientId);
+        if (found.licenseExpiresAt?.toISOString() !== notice.licenseEnd) {
+          await recordNotice(db, notice, { state: 'superseded' });
+          step.summarize('the licence has another end by now: nothing was sent');
+          return { state: 'superseded' };
+        }
+        const writing = {
+          found,
+          template: 'send_expire',
+          password: undefined,
+          key: noticeKey(notice),
+        } as const;
+        const { state } = await sendOnce(options, writing, step);
+        await recordNotice(db, notice, { state });
+        return { state };
+      } catch (error) {
+        if (isFinal(error))
+          await recordNotice(db, notice, { state: 'failed', error: (error as Error).message });
+        throw error;
       }
-      await recordSent(options.db, key, password === undefined ? undefined : found);
-      return { state: 'sent', withPassword: password !== undefined };
     },
   };
+}
+
+/** Asking again tomorrow would change nothing; what is only away is tried again. */
+function isFinal(error: unknown): boolean {
+  return ['InvalidInput', 'NotFound', 'CommandFailed'].includes(kindOf(error));
+}
+
+interface Sending {
+  found: Recipient;
+  template: MailTemplate;
+  password: string | undefined;
+  /** of the cause: the mail goes out once for it */
+  key: string;
+}
+
+async function sendOnce(
+  options: MailOptions,
+  { found, template, password, key }: Sending,
+  step: StepContext,
+): Promise<{ state: MailResult['state']; earlier: boolean }> {
+  const { db, from, transport } = options;
+  const messageId = `<${key.toLowerCase()}@${from.slice(from.indexOf('@') + 1)}>`;
+  // written before the row says so: from `sending` on, a death means that nobody knows
+  const mail = await writeMail(options, { found, template, messageId, password });
+  const { clientId, email: recipient } = found;
+  const past = await beginMail(db, { effectKey: key, clientId, template, recipient, messageId });
+  if (past !== undefined) return { state: await closePast(db, key, past), earlier: true };
+
+  const outcome = withoutAddress(await transport.send(mail, step.signal), found.email);
+  if (outcome.kind === 'refused') return recordRefusal(options, key, outcome);
+  if (outcome.kind === 'unknown') {
+    await finishMail(db, key, 'maybe_sent', outcome.reason);
+    step.summarize('the mail server ended without a final answer: the mail may have been sent');
+    return { state: 'maybe_sent', earlier: false };
+  }
+  await recordSent(db, key, password === undefined ? undefined : found);
+  return { state: 'sent', earlier: false };
 }
 
 /** Servers repeat the address in what they say; failures go where no personal data may be. */
 function withoutAddress(outcome: MailOutcome, address: string): MailOutcome {
   if (outcome.kind === 'accepted') return outcome;
   return { ...outcome, reason: outcome.reason.replaceAll(address, 'the client') };
-}
-
-interface Recipient {
-  clientId: number;
-  email: string;
-  name: string;
-  hostname: string;
-  login: string;
-  timezone: string;
-  licenseExpiresAt: Date | null;
-  /** secret's id */
-  adminPassword: string | null;
-  adminPasswordGiven: boolean;
-  product: string;
-}
-
-async function findRecipient({ db }: MailOptions, clientId: number): Promise<Recipient> {
-  const [row] = await db
-    .select({ client: clients, server: servers })
-    .from(clients)
-    .innerJoin(servers, eq(servers.id, clients.serverId))
-    .where(and(eq(clients.id, clientId), ne(clients.status, 'deleted')));
-  if (row === undefined) throw failure('NotFound', `client ${clientId} does not exist`);
-  const { client, server } = row;
-  if (!isMailAddress(client.email)) {
-    throw failure('InvalidInput', `client ${clientId} has no usable mail address`, {
-      hint: 'correct "email" with PUT /clients/{id}',
-    });
-  }
-  return {
-    clientId,
-    email: client.email,
-    name: client.name,
-    hostname: client.names?.hostname ?? `${client.subdomain}.${server.domain}`,
-    login: client.adminLogin,
-    timezone: client.timezone,
-    licenseExpiresAt: client.licenseExpiresAt,
-    adminPassword: client.adminPassword,
-    adminPasswordGiven: client.adminPasswordGiven,
-    product: server.product,
-  };
 }
 
 async function givenPassword({ db, secrets }: MailOptions, found: Recipient): Promise<string | undefined> {
@@ -136,16 +151,23 @@ interface Writing {
   password: string | undefined;
 }
 
-async function writeMail({ profiles, from }: MailOptions, { found, template, messageId, password }: Writing) {
+async function writeMail(
+  { profiles, from, now = () => new Date() }: MailOptions,
+  { found, template, messageId, password }: Writing,
+) {
   const locale = profiles.get(found.product)?.locale ?? 'en';
-  const text = renderMail({ template, locale, facts: factsOf(found, locale, password) });
+  const text = renderMail({ template, locale, facts: factsOf(found, { locale, password, now: now() }) });
   const raw = await composeMessage({ ...text, from, to: found.email, messageId, date: new Date() });
   return { from, to: found.email, raw };
 }
 
-const DAY_MS = 86_400_000;
+interface Telling {
+  locale: string;
+  password: string | undefined;
+  now: Date;
+}
 
-function factsOf(found: Recipient, locale: string, password: string | undefined): MailFacts {
+function factsOf(found: Recipient, { locale, password, now }: Telling): MailFacts {
   const end = found.licenseExpiresAt;
   return {
     name: found.name,
@@ -157,7 +179,8 @@ function factsOf(found: Recipient, locale: string, password: string | undefined)
       ? {}
       : {
           licenseEnd: dateText(end, locale, found.timezone),
-          daysLeft: Math.floor((end.getTime() - Date.now()) / DAY_MS),
+          // days as the client's calendar counts them; on the last one it may have ended already
+          daysLeft: end > now ? calendarDays(now, end, found.timezone) : -1,
         }),
   };
 }

@@ -1,4 +1,3 @@
-import { request } from 'node:http';
 import { Resolver } from 'node:dns/promises';
 import type { ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
@@ -11,10 +10,12 @@ import {
   type Server,
   targetOf,
 } from '../connections.js';
+import { acmeRootOf, certificateFiles } from '../certificates/certificate-files.js';
 import { loadProfile, type ProductProfile } from '../product/profile.js';
 import { refuseChanging } from '../docker/changing.js';
 import { type HostFacts, hostFacts } from '../servers/host-facts.js';
 import { joinScripts } from '../ssh/shell.js';
+import { askFrom } from './ask-from.js';
 import { type Publication, publishScript, removeScript } from './swap.js';
 import { swapFailure } from './swap-failures.js';
 import { renderVhost, type VhostInput, vhostMarker } from './vhost.js';
@@ -25,8 +26,6 @@ export type PublishedVariant = 'live' | 'maintenance';
 
 /** Time for the lock on the host, two tests, a reload and the question behind it. */
 export const SWAP_TIMEOUT_MS = 60_000;
-/** A healthy client answers in milliseconds; nginx itself gives up on a hung one after a minute. */
-const OUTSIDE_TIMEOUT_MS = 15_000;
 /** DNS is only worth a warning, so nobody waits long for it. */
 const DNS_TIMEOUT_MS = 1_500;
 
@@ -123,9 +122,7 @@ export function publicationOf({ thing, server, client, facts, checkAddresses, va
     ...(server.tls === 'auto' ? { acmeRoot: acmeRootOf(server) } : {}),
   };
   const plain = renderVhost(input);
-  const { tlsCert: certificate, tlsKey: key } = server;
-  const tls =
-    server.tls === 'auto' && certificate !== null && key !== null ? { certificate, key } : undefined;
+  const tls = certificateFiles(server, names.hostname);
   const withTls = tls === undefined ? '' : renderVhost({ ...input, tls });
   const publication: Publication = {
     path: names.vhostFile,
@@ -138,45 +135,6 @@ export function publicationOf({ thing, server, client, facts, checkAddresses, va
     ...(tls === undefined ? {} : { tls: { ...tls, bytes: Buffer.byteLength(withTls) } }),
   };
   return { publication, texts: [plain, withTls] };
-}
-
-/** Directory on the server where certificate challenges are answered from. */
-export function acmeRootOf(server: Server): string {
-  return `${server.baseDir}/slipway/acme`;
-}
-
-interface Question {
-  host: string;
-  hostname: string;
-  path: string;
-  signal: AbortSignal;
-}
-
-/** The status that `host` answers on port 80 for `hostname`; `Unavailable` when it does not answer. */
-export function askFrom({ host, hostname, path, signal }: Question): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const asked = request(
-      {
-        host,
-        port: 80,
-        path,
-        headers: { host: hostname, connection: 'close' },
-        signal: AbortSignal.any([signal, AbortSignal.timeout(OUTSIDE_TIMEOUT_MS)]),
-      },
-      (response) => {
-        response.resume();
-        resolve(response.statusCode ?? 0);
-      },
-    );
-    asked.on('error', (error) => {
-      if (signal.aborted) reject(signal.reason as Error);
-      else
-        reject(
-          failure('Unavailable', `nginx at ${host}:80 does not answer for ${hostname}: ${error.message}`),
-        );
-    });
-    asked.end();
-  });
 }
 
 function judgeStatus(status: number, what: string): void {

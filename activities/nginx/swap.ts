@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { ASK_HTTP } from '../servers/ask-http.js';
+import { nginxWord } from '../product/template.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { LIST_SERVER_NAMES } from './server-names.js';
 import { SWAP_EXITS } from './swap-failures.js';
@@ -54,7 +55,7 @@ export interface Publication extends VhostFile {
   change?: string;
   /** size of the text that comes on standard input */
   plainBytes: number;
-  /** a second text behind it, taken instead when both files exist */
+  /** a second text behind it, taken instead when nginx can serve with both files */
   tls?: { bytes: number; certificate: string; key: string };
 }
 
@@ -138,7 +139,7 @@ export function removeScript(file: VhostFile): Script {
   return sh`
 [ -d ${dirname(file.path)} ] || exit 0
 ${underLock(file)}
-rm -f -- "$new" ".$file.slipway-former-"*
+rm -f -- "$new" ".$file.slipway-former-"* ${probePath(file.path)} ${probePath(file.path)}.pid
 ${TELLING}
 if ! mine && [ -z "$repaired" ]; then exit 0; fi
 taken=
@@ -161,9 +162,37 @@ duplicate=$(printf '%s\n' "$dump" | ${LIST_SERVER_NAMES} | awk -F '|' -v own=${p
 if [ -n "$duplicate" ]; then printf '%s\n' "$duplicate" >&2; exit ${SWAP_EXITS.duplicateName}; fi`;
 }
 
-function takeTls({ tls }: Publication): Script {
+/** A configuration of its own that names the two files and nothing else of the host's. */
+function probeLines(path: string, { certificate, key }: { certificate: string; key: string }): string[] {
+  return [
+    `pid ${nginxWord(`${probePath(path)}.pid`)};`,
+    'error_log stderr;',
+    'events {}',
+    'http { access_log off; server { listen 127.0.0.1:443 ssl;',
+    `ssl_certificate ${nginxWord(certificate)}; ssl_certificate_key ${nginxWord(key)}; } }`,
+  ];
+}
+
+/** No `*` or `*.conf` of an include matches it. */
+function probePath(path: string): string {
+  return `${dirname(path)}/.${basename(path)}.slipway-tls`;
+}
+
+/**
+ * Keys are root's, and so are the directories above them: nginx itself is asked whether it can serve with them, before
+ * any file in its include names them.
+ */
+function takeTls(publication: Publication): Script {
+  const { tls, path, nginx } = publication;
   if (tls === undefined) return sh`:`;
-  return sh`if [ -e ${tls.certificate} ] && [ -e ${tls.key} ]; then
+  return sh`
+usable() {
+  printf '%s\n' ${probeLines(path, tls)} > ${probePath(path)}
+  fit=0; ${nginx} -t -q -c ${probePath(path)} >/dev/null 2>&1 </dev/null || fit=1
+  rm -f -- ${probePath(path)} ${probePath(path)}.pid
+  return "$fit"
+}
+if usable; then
   head -c ${tls.bytes} > "$new"
   [ "$(stat -c %s -- "$new")" = ${tls.bytes} ] || { rm -f -- "$new"; echo 'the file was cut short' >&2; exit 1; }
 fi`;

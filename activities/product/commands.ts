@@ -43,14 +43,16 @@ export function createProductActivities(connections: Connections) {
     /** Number of the client's users, as the product counts them. */
     countUsers: async (thing: ClientThing, step: StepContext): Promise<number> => {
       const output = await runCommand({ thing, step, name: 'countUsers' });
-      const number = /^(\d{1,15})\s*$/m.exec(output.trim().split('\n').at(-1) ?? '')?.[1];
-      if (number !== undefined) return Number(number);
-      throw failure(
-        'CommandFailed',
-        `the product's count of users of ${thing.names.name} is not a number: ${output}`,
-      );
+      return readCount(output, thing.names.name);
     },
   };
+}
+
+/** The number on the last line of what the product's `countUsers` prints; `CommandFailed` when it is none. */
+export function readCount(output: string, name: string): number {
+  const number = /^(\d{1,9})\s*$/.exec(output.trim().split('\n').at(-1) ?? '')?.[1];
+  if (number !== undefined) return Number(number);
+  throw failure('CommandFailed', `the product's count of users of ${name} is not a number: ${output}`);
 }
 
 /** Field names are those of the panel's form (source: Alfa Cloud). */

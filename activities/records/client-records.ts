@@ -8,6 +8,7 @@ import {
   operations,
   operationUndos,
   OPEN_UNDOS,
+  servers,
 } from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
 import type { ClientThing, CreateClientParams } from '../../workflows/contract/clients.js';
@@ -15,6 +16,7 @@ import { failure } from '../../workflows/contract/failures.js';
 import { subjectId } from '../../workflows/contract/ids.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { writeFor } from './operation-write.js';
+import { asksForCertificates } from '../certificates/certificate-files.js';
 import {
   clientRow,
   foresee,
@@ -22,6 +24,12 @@ import {
   type ReservationParts,
   reserve,
 } from './client-reservation.js';
+
+/** What a delete takes down. */
+export interface FoundClient extends ClientThing {
+  /** its server has one made for each of its clients; absent: no */
+  certificate?: true;
+}
 
 export type ClientRecords = ReturnType<typeof createClientRecords>;
 
@@ -62,8 +70,16 @@ export function createClientRecords(options: ReservationParts) {
     },
 
     /** What a later operation acts on: names, and the operation whose mark the things bear. Null: nothing was ever made. */
-    findClientThing: ({ clientId }: { clientId: number }, _step: StepContext): Promise<ClientThing | null> =>
-      findThing(db, clientId),
+    async findClientThing(
+      { clientId }: { clientId: number },
+      _step: StepContext,
+    ): Promise<FoundClient | null> {
+      const thing = await findThing(db, clientId);
+      if (thing === null) return null;
+      const [server] = await db.select().from(servers).where(eq(servers.id, thing.names.serverId));
+      const certified = server !== undefined && asksForCertificates(server);
+      return { ...thing, ...(certified ? { certificate: true } : {}) };
+    },
 
     async requireClientThing({ clientId }: { clientId: number }, _step: StepContext): Promise<ClientThing> {
       const thing = await findThing(db, clientId);

@@ -6,6 +6,7 @@ import type { Secrets } from '../../db/secrets.js';
 import type { ClientNames, CreateClientParams } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { clientName } from '../../workflows/contract/ids.js';
+import { asksForCertificates } from '../certificates/certificate-files.js';
 import { findAddresses, subnetAt } from './client-addresses.js';
 
 export interface ReservationParts {
@@ -21,6 +22,8 @@ export interface Reservation {
   passwordGiven: boolean;
   /** id of the secret that the administrator starts with */
   adminPassword: string;
+  /** the client's server has one made for each of its clients; absent: no */
+  certificate?: true;
 }
 
 /** Takes a port and a network and names everything. Asked again by the same operation, it answers the same. */
@@ -31,11 +34,12 @@ export async function reserve(
   operation: string,
 ): Promise<Reservation> {
   const row = await clientRow(tx, clientId);
-  if (row.names !== null && row.operationId === operation && row.adminPassword !== null) {
-    return { names: row.names, passwordGiven: row.adminPasswordGiven, adminPassword: row.adminPassword };
-  }
+  const { adminPasswordGiven: passwordGiven } = row;
   const [locked] = await tx.select().from(servers).where(eq(servers.id, row.serverId)).for('update');
   const server = requireServer(locked, row.serverId);
+  if (row.names !== null && row.operationId === operation && row.adminPassword !== null) {
+    return { names: row.names, passwordGiven, adminPassword: row.adminPassword, ...certified(server) };
+  }
   const addresses = await findAddresses(tx, server);
   const { port, subnetIndex } = addresses;
   const place = (name: string) => ({ owner: `clients/${clientId}`, name });
@@ -63,7 +67,7 @@ export async function reserve(
       updatedAt: new Date(),
     })
     .where(eq(clients.id, clientId));
-  return { names, passwordGiven: row.adminPasswordGiven, adminPassword };
+  return { names, passwordGiven, adminPassword, ...certified(server) };
 }
 
 /** What `reserve` would answer now: from the client's row, or where there is none yet from the plan's own words. */
@@ -83,7 +87,12 @@ export async function foresee(
     },
     passwordGiven: adminPasswordGiven,
     adminPassword: '',
+    ...certified(server),
   };
+}
+
+function certified(server: ServerRow): Pick<Reservation, 'certificate'> {
+  return asksForCertificates(server) ? { certificate: true } : {};
 }
 
 type ServerRow = typeof servers.$inferSelect;

@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm';
 import type { Queries } from '../../db/database.js';
 import { notices, operations } from '../../db/schema/index.js';
 import { NIGHTLY_ACTOR } from '../../workflows/contract/cleanup.js';
+import { hintOf, kindOf } from '../../workflows/contract/failures.js';
 import type { Hold, StepError } from '../../workflows/contract/operation.js';
 
 interface Noticed {
@@ -57,6 +58,17 @@ export async function noticeHostKey(db: Queries, operation: Noticed, error: Step
 export async function noticeStuck(db: Queries, operation: Noticed): Promise<void> {
   const lines = ['Its workflow code fails repeatedly. A fixed version of Slipway lets it go on where it is.'];
   await queue(db, operation, { cause: 'stuck', says: 'is stuck', lines });
+}
+
+/** The client is served without TLS meanwhile. */
+export async function noticeCertificate(db: Queries, operation: Noticed, error: Error): Promise<void> {
+  const hint = hintOf(error);
+  const lines = linesOf({
+    kind: kindOf(error),
+    message: error.message,
+    ...(hint === undefined ? {} : { hint }),
+  });
+  await queue(db, operation, { cause: 'certificate', says: 'got no certificate', lines });
 }
 
 function linesOf({ kind, message, hint }: StepError): string[] {

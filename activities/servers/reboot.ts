@@ -7,7 +7,7 @@ import type { StepContext } from '../../workflows/contract/step.js';
 import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
 import { CLIENT_LABEL, OPERATION_LABEL } from '../docker/compose-file.js';
 import { healthDeadlineSeconds } from '../docker/containers.js';
-import { askFrom } from '../nginx/activities.js';
+import { askFrom } from '../nginx/ask-from.js';
 import { loadProfile } from '../product/profile.js';
 import type { ServerReads } from '../records/server-records.js';
 import { type Script, sh } from '../ssh/shell.js';

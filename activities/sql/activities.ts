@@ -3,6 +3,7 @@ import type { ClientNames, ClientThing } from '../../workflows/contract/clients.
 import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { changedClient, type Client, type Connections, nameOf, type Server } from '../connections.js';
+import { lockTime } from '../licenses/notice-plan.js';
 import type { CloudSettings, SqlSession } from './engine.js';
 import { checkIdentifier } from './identifiers.js';
 import { openSql } from './open-sql.js';
@@ -15,7 +16,8 @@ export function createSqlActivities({
   clients,
   changes,
   secrets,
-}: Pick<Connections, 'servers' | 'clients' | 'changes' | 'secrets'>) {
+  graceDays = 0,
+}: Pick<Connections, 'servers' | 'clients' | 'changes' | 'secrets' | 'graceDays'>) {
   const withSession = async <Result>(
     { name, serverId }: ClientNames,
     step: StepContext,
@@ -88,7 +90,7 @@ export function createSqlActivities({
     writeCloudSettings: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
       const client = await clients.get(names.clientId);
       await withSession(names, step, (session) =>
-        session.writeCloudSettings(names.name, cloudSettingsOf(client)),
+        session.writeCloudSettings(names.name, cloudSettingsOf(client, graceDays)),
       );
     },
 
@@ -98,7 +100,7 @@ export function createSqlActivities({
       step: StepContext,
     ): Promise<void> => {
       const { name, clientId } = names;
-      const { mine } = cloudSettingsOf(await changedClient({ clients, changes }, clientId, ref));
+      const { mine } = cloudSettingsOf(await changedClient({ clients, changes }, clientId, ref), graceDays);
       const wanted = Object.fromEntries(keys.map((key) => [key, mine[key]]));
       await withSession(names, step, async (session) => {
         const former = await session.readCloudSettings(name, keys);
@@ -123,11 +125,13 @@ export function createSqlActivities({
 export type CloudSettingName = keyof ReturnType<typeof cloudSettingsOf>['mine'];
 
 /** Texts, as the product reads them: flags are `0` or `1`, moments ISO in UTC, what is not set is empty. */
-export function cloudSettingsOf(client: Client) {
+export function cloudSettingsOf(client: Client, graceDays = 0) {
+  const end = client.licenseExpiresAt;
   return {
     mine: {
       maintenance: client.status === 'maintenance' ? '1' : '0',
-      license_expires_at: client.licenseExpiresAt?.toISOString() ?? '',
+      // the product locks itself by it, so it is told the end of the grace
+      license_expires_at: end === null ? '' : lockTime(end, graceDays).toISOString(),
       version: client.versionTag,
       config: client.config,
       license: client.license,

@@ -222,6 +222,12 @@ export const ClientSchema = z
       .openapi({ description: 'What the last failed check said', example: null }),
     demo: z.boolean().openapi({ description: 'Demo data is in it', example: false }),
     users: z.number().int().nullable().openapi({ description: 'Users in it, counted daily', example: 17 }),
+    certificate: z
+      .enum(['issued', 'failed'])
+      .nullable()
+      .openapi({ description: 'Its own certificate; null: none was asked for yet', example: 'issued' }),
+    certificate_error: z.string().nullable().openapi({ description: 'Why there is none', example: null }),
+    certificate_expires_at: when('Until when it lasts').nullable(),
     operation: orNull(OperationRef).openapi({ description: 'The operation that runs on it' }),
     created_at: when('When it was created'),
     updated_at: when('When it was changed last'),

@@ -1,5 +1,15 @@
 import { sql } from 'drizzle-orm';
-import { bigint, boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import type { ClientChange } from '../../workflows/contract/client-change.js';
 import type { ClientNames } from '../../workflows/contract/clients.js';
 import { moment } from './columns.js';
@@ -14,6 +24,8 @@ export type ClientStatus =
   | 'deleting'
   | 'deleted'
   | 'failed';
+
+export type CertificateState = 'issued' | 'failed';
 
 export const clients = pgTable(
   'clients',
@@ -61,6 +73,12 @@ export const clients = pgTable(
     availableSince: moment('available_since'),
     availableError: text('available_error'),
     users: integer('users'),
+    usersCountedAt: moment('users_counted_at'),
+    /** of the certificate that Slipway asks for; null: none was asked for yet */
+    certificate: text('certificate').$type<CertificateState>(),
+    certificateError: text('certificate_error'),
+    certificateExpiresAt: moment('certificate_expires_at'),
+    certificateCheckedAt: moment('certificate_checked_at'),
     createdAt: moment('created_at').notNull().defaultNow(),
     updatedAt: moment('updated_at').notNull().defaultNow(),
   },
@@ -135,3 +153,27 @@ export const mails = pgTable('mails', {
   createdAt: moment('created_at').notNull().defaultNow(),
   finishedAt: moment('finished_at'),
 });
+
+/** `planned` until its time has come. `superseded`: a later one went out instead, or the end was set after its time. */
+export type LicenseNoticeState = 'planned' | 'sent' | 'maybe_sent' | 'failed' | 'superseded';
+
+/** What a client is told before its licence ends: once per end, whatever happens in between. */
+export const licenseNotices = pgTable(
+  'license_notices',
+  {
+    clientId: integer('client_id')
+      .notNull()
+      .references(() => clients.id, { onDelete: 'cascade' }),
+    licenseEnd: moment('license_end').notNull(),
+    /** before the end; 0: on its day */
+    days: integer('days').notNull(),
+    dueAt: moment('due_at').notNull(),
+    state: text('state').$type<LicenseNoticeState>().notNull(),
+    error: text('error'),
+    changedAt: moment('changed_at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.clientId, t.licenseEnd, t.days] }),
+    index('license_notices_due').on(t.dueAt).where(sql`${t.state} = 'planned'`),
+  ],
+);

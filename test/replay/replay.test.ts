@@ -9,7 +9,9 @@ import { historyName, PATHS } from './paths.js';
 import { asType, bundleForReplay, replay } from './replay.js';
 
 /** No operations: a few activities, ended by a timeout; one that a new version cannot go on with is followed by another. */
-const NOT_RECORDED = ['probe', 'sweepNightly', 'sweepOperations'];
+const NOT_RECORDED = [
+  ...['probe', 'sweepAvailability', 'sweepExpiry', 'sweepNightly', 'sweepOperations', 'sweepUsers'],
+];
 
 describe('recorded histories', () => {
   let bundle: { code: string };

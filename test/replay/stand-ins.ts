@@ -19,6 +19,7 @@ export function createStandIns(): StandIns {
         names: namesOf(clientId),
         passwordGiven: true,
         adminPassword: '01ARZ3NDEKTSV4RRFFQ69G5FAV',
+        ...certified(clientId),
       }),
     releaseClient: nothing,
     foreseeClient: ({ clientId }) =>
@@ -26,7 +27,7 @@ export function createStandIns(): StandIns {
     foreseeAdminPassword: () => Promise.resolve({ first: true }),
     recordAdminPassword: () => Promise.resolve({ first: true }),
     activateClient: nothing,
-    findClientThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),
+    findClientThing: ({ clientId }) => Promise.resolve({ ...thingOf(clientId), ...certified(clientId) }),
     requireClientThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),
     markClientDeleting: nothing,
     recordBackup: nothing,
@@ -84,6 +85,15 @@ export function createStandIns(): StandIns {
     removeVhost: nothing,
     checkFromOutside: () => Promise.resolve({ warning: null }),
     sendClientMail: () => Promise.resolve({ state: 'sent', withPassword: true }),
+    sendExpiryNotice: () => Promise.resolve({ state: 'sent' }),
+    planExpiry: () => Promise.resolve({ due: [], next: null }),
+    recordLocked: nothing,
+    recordUnlocked: nothing,
+    issueCertificate: () => Promise.resolve({ issued: true }),
+    checkCertificate: () => Promise.resolve({ expiresAt: '2031-01-31T12:00:00.000Z' }),
+    removeCertificate: nothing,
+    checkAvailability: () => Promise.resolve({ asked: 0, next: null }),
+    countUsersOn: () => Promise.resolve({ counted: 0, failed: 0 }),
     removeJobs: nothing,
     endJobs: nothing,
     removeOldJobs: nothing,
@@ -182,6 +192,11 @@ export function createLedgerStandIn(): CleanupActivities {
     countLeft: ({ subject }) => Promise.resolve({ open: subject === 'client:24' ? 1 : 0 }),
     settleUndo: () => Promise.resolve(),
   };
+}
+
+/** Their server has certificates made. */
+function certified(clientId: number): { certificate?: true } {
+  return [25, 26, 27].includes(clientId) ? { certificate: true } : {};
 }
 
 /** The operation that made every recorded client. */

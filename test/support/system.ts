@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { sql } from 'drizzle-orm';
+import type { AcmeSettings } from '../../activities/certificates/certbot.js';
 import { publicKeyLine } from '../../activities/ssh/keys.js';
 import { createSsh } from '../../activities/ssh/ssh.js';
 import type { Ssh } from '../../activities/ssh/types.js';
@@ -30,6 +31,7 @@ export interface SystemOptions {
   limits?: Partial<OperationLimits>;
   retryWindowMs?: number;
   inject?: StepInterceptorOptions['inject'];
+  acme?: AcmeSettings;
   /** false: the test starts workers of its own */
   worker?: boolean;
 }
@@ -112,6 +114,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
         checkAddresses: [],
         smtpUrl: mail.url,
         mailFrom: 'slipway@example.test',
+        ...(options.acme === undefined ? {} : { acme: options.acme }),
       }),
       log: logger,
       ...(options.inject === undefined ? {} : { inject: options.inject }),

@@ -133,6 +133,7 @@ describe('a clean-up', () => {
     });
     assert.deepEqual(night, {
       ...{ started: 1, busy: 1, removed: { secrets: 1, keys: 1 } },
+      certificates: { issued: 0, failed: 0, busy: 0 },
       servers: { tidied: 0, failed: 0 },
     });
     await client.workflow.getHandle(left.subject).result();

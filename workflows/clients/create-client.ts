@@ -13,6 +13,7 @@ import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { collectSignals } from '../operation/signals.js';
 import { requireId } from './params.js';
+import { secureClient } from './secure-client.js';
 
 const records = acts<ClientRecords>();
 const sql = acts<SqlActivities>();
@@ -46,7 +47,7 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
 
   return runOperation(definition, input, async (op) => {
     const { clientId, restoreFrom } = op.params;
-    const { names, passwordGiven, adminPassword } = await op.step('reserve', {
+    const { names, passwordGiven, adminPassword, certificate } = await op.step('reserve', {
       title: 'Take a port and a network',
       do: records.reserveClient({ clientId }),
       undo: records.releaseClient({ clientId }),
@@ -124,6 +125,7 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
 
     op.commit();
     await op.step('activate', { title: 'Record as active', do: records.activateClient({ clientId }) });
+    const secured = certificate === true && (await secureClient(op, client, { soft: true }));
     let set = 0;
     const setPasswords = async () => {
       for (const { password } of passwords.slice(set)) {
@@ -149,6 +151,6 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
     }
     // one that came while the mail went out
     await setPasswords();
-    return { url: `http://${names.hostname}/` };
+    return { url: `${secured ? 'https' : 'http'}://${names.hostname}/` };
   });
 }

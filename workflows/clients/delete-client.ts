@@ -1,9 +1,10 @@
 import type { DockerActivities } from '../../activities/docker/activities.js';
 import type { NginxActivities } from '../../activities/nginx/activities.js';
-import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { CertificateActivities } from '../../activities/certificates/activities.js';
+import type { ClientRecords, FoundClient } from '../../activities/records/client-records.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { SqlActivities } from '../../activities/sql/activities.js';
-import type { ClientThing, DeleteClientParams } from '../contract/clients.js';
+import type { DeleteClientParams } from '../contract/clients.js';
 import { subjectId } from '../contract/ids.js';
 import type { OperationInput } from '../contract/operation.js';
 import { acts } from '../operation/acts.js';
@@ -12,6 +13,7 @@ import { requireId } from './params.js';
 
 const records = acts<ClientRecords>();
 const sql = acts<SqlActivities>();
+const certificates = acts<CertificateActivities>();
 const docker = acts<DockerActivities>();
 const nginx = acts<NginxActivities>();
 const jobs = acts<JobActivities>();
@@ -36,19 +38,20 @@ const definition = {
 export async function deleteClient(input: OperationInput<DeleteClientParams>): Promise<void> {
   return runOperation(definition, input, async (op) => {
     const { clientId } = op.params;
-    const client = await op.check('find', {
+    const found = await op.check('find', {
       title: 'Look the client up',
       do: records.findClientThing({ clientId }),
     });
 
     op.commit();
     await op.step('mark', { title: 'Record as deleting', do: records.markClientDeleting({ clientId }) });
-    if (client !== null) await takeDown(op, client);
+    if (found !== null) await takeDown(op, found);
     await op.step('forget', { title: 'Free its names', do: records.forgetClient({ clientId }) });
   });
 }
 
-async function takeDown(op: Operation<DeleteClientParams>, client: ClientThing): Promise<void> {
+async function takeDown(op: Operation<DeleteClientParams>, found: FoundClient): Promise<void> {
+  const { certificate, ...client } = found;
   const { clientId, keepBackup, keepDays } = op.params;
   const { names } = client;
   await op.step('vhost', {
@@ -57,6 +60,14 @@ async function takeDown(op: Operation<DeleteClientParams>, client: ClientThing):
     do: nginx.removeVhost(client),
     skippable: true,
   });
+  if (certificate === true) {
+    await op.step('certificate', {
+      title: 'Remove the certificate',
+      target: names.hostname,
+      do: certificates.removeCertificate(client),
+      skippable: true,
+    });
+  }
   if (keepBackup) {
     const backup = await op.step('backup', {
       title: 'Archive database and files',

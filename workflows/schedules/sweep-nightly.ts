@@ -1,23 +1,17 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import {
-  ActivityFailure,
-  ChildWorkflowCancellationType,
-  ParentClosePolicy,
-  proxyActivities,
-  startChild,
-  WorkflowIdReusePolicy,
-} from '@temporalio/workflow';
+import { ActivityFailure, proxyActivities } from '@temporalio/workflow';
+import type { CertificateSweep } from '../../activities/certificates/activities.js';
 import type { NightlyActivities } from '../../activities/records/sweep-nightly.js';
 import type { BackupActivities } from '../../activities/servers/backups.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
-import { type CleanupParams, NIGHTLY_ACTOR } from '../contract/cleanup.js';
-import { makeOperationId } from '../contract/ids.js';
-import type { OperationRequest } from '../contract/operation.js';
-import { searchAttribute } from '../contract/search-attributes.js';
-import { cleanup } from '../fleet/cleanup.js';
+import { NIGHTLY_ACTOR } from '../contract/cleanup.js';
+import { subjectId } from '../contract/ids.js';
+import { inLanes, runOperationInLane, startOperation } from './start-operation.js';
 
 /** Clean-ups started by one night: more need a person, and history has its limits. */
 const CLEANUPS = 500;
+/** Certificates asked for in one night, and at the same time: authorities count requests. */
+const CERTIFICATES = 300;
+const CERTIFICATES_AT_ONCE = 4;
 /** Servers that are tidied up at the same time. */
 const SERVERS_AT_ONCE = 10;
 
@@ -27,6 +21,7 @@ export interface Night {
   /** subjects that something runs on */
   busy: number;
   removed: { secrets: number; keys: number };
+  certificates: { issued: number; failed: number; busy: number };
   servers: { tidied: number; failed: number };
   /** backups past their time */
   backups: { removed: number; failed: number };
@@ -41,39 +36,44 @@ export async function sweepNightly(): Promise<Night> {
   const removed = await records.removeExpired();
   const subjects = await records.listRestricted({ limit: CLEANUPS });
   const starts: boolean[] = [];
-  for (const subject of subjects) starts.push(await startCleanup(subject));
+  for (const params of subjects) {
+    const { subject } = params;
+    const cleanup = { kind: 'cleanup', subject, params, actor: NIGHTLY_ACTOR } as const;
+    starts.push((await startOperation(cleanup)) !== undefined);
+  }
+  const certificates = await renewCertificates();
   const ids = await records.listActiveServers();
   const servers = await tidyServers(ids);
   const backups = await removeBackups(ids);
   const started = starts.filter(Boolean).length;
-  return { started, busy: starts.length - started, removed, servers, backups };
+  return { started, busy: starts.length - started, removed, certificates, servers, backups };
 }
 
-/** False when something runs on the subject: "already running" is busy, and the next night tries again. */
-async function startCleanup(params: CleanupParams): Promise<boolean> {
-  const { subject } = params;
-  const id = makeOperationId(Date.now(), Math.random);
-  // nobody waits at night: what fails again is simply left over again
-  const operation: OperationRequest = { id, actor: NIGHTLY_ACTOR, requestId: null, onFailure: 'rollback' };
-  try {
-    await startChild(cleanup, {
-      workflowId: subject,
-      args: [{ operation, params }],
-      // they go on when this one has ended or is cancelled
-      parentClosePolicy: ParentClosePolicy.ABANDON,
-      cancellationType: ChildWorkflowCancellationType.ABANDON,
-      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-      memo: { operation: id, kind: 'cleanup', subject, actor: operation.actor, requestId: null },
-      typedSearchAttributes: [
-        { key: searchAttribute('OpId', id).key, value: id },
-        { key: searchAttribute('OpKind', 'cleanup').key, value: 'cleanup' },
-      ],
-    });
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof WorkflowExecutionAlreadyStartedError) return false;
-    throw thrown;
+/** Reads how long those last that are served, then asks again for what failed, is missing, or was not renewed. */
+async function renewCertificates(): Promise<Night['certificates']> {
+  const { readCertificates, listCertificatesDue } = proxyActivities<CertificateSweep>({
+    // a page of 200, 16 at once, each 10 s at most
+    startToCloseTimeout: '5 minutes',
+    retry: { maximumAttempts: 3 },
+  });
+  for (let after: number | null = 0; after !== null; ) {
+    const page: Awaited<ReturnType<CertificateSweep['readCertificates']>> = await readCertificates({ after });
+    after = page.next;
   }
+  const result = { issued: 0, failed: 0, busy: 0 };
+  await inLanes(await listCertificatesDue({ limit: CERTIFICATES }), CERTIFICATES_AT_ONCE, async (params) => {
+    const subject = subjectId('client', params.clientId);
+    const outcome = await runOperationInLane({
+      kind: 'issue_certificate',
+      subject,
+      params,
+      actor: NIGHTLY_ACTOR,
+    });
+    if (outcome === 'done') result.issued += 1;
+    else if (outcome === 'failed') result.failed += 1;
+    else result.busy += 1;
+  });
+  return result;
 }
 
 async function removeBackups(ids: number[]): Promise<Night['backups']> {

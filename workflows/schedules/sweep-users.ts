@@ -1,0 +1,35 @@
+import { ActivityFailure, proxyActivities } from '@temporalio/workflow';
+import type { Counted, UserCountActivities } from '../../activities/monitoring/user-counts.js';
+import type { NightlyActivities } from '../../activities/records/sweep-nightly.js';
+import { inLanes } from './start-operation.js';
+
+/** Two SSH channels each. */
+const SERVERS_AT_ONCE = 10;
+
+/** Once a day: how many users every client has. What cannot be counted keeps its number of yesterday. */
+export async function sweepUsers(): Promise<Counted> {
+  const { listActiveServers } = proxyActivities<NightlyActivities>({
+    startToCloseTimeout: '1 minute',
+    retry: { maximumAttempts: 10 },
+  });
+  const { countUsersOn } = proxyActivities<UserCountActivities>({
+    // some seconds for each of a server's clients, two at once
+    startToCloseTimeout: '2 hours',
+    // one beat per client, which has 80 s
+    heartbeatTimeout: '3 minutes',
+    // tomorrow is another day
+    retry: { maximumAttempts: 1 },
+  });
+  const total: Counted = { counted: 0, failed: 0 };
+  await inLanes(await listActiveServers(), SERVERS_AT_ONCE, async (serverId) => {
+    try {
+      const { counted, failed } = await countUsersOn({ serverId });
+      total.counted += counted;
+      total.failed += failed;
+    } catch (thrown) {
+      if (!(thrown instanceof ActivityFailure)) throw thrown;
+      total.failed += 1;
+    }
+  });
+  return total;
+}
