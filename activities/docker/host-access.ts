@@ -14,8 +14,6 @@ export interface Host {
   facts: HostFacts;
 }
 
-export type HostAccess = ReturnType<typeof createHostAccess>;
-
 /** How activities reach a client's server and its Docker, and what a client's files are made of. */
 export function createHostAccess(connections: Connections) {
   const { servers, secrets, ssh } = connections;
