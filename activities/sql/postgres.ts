@@ -84,8 +84,7 @@ function sessionOn(sql: Sql, within: Within): SqlSession {
     recordVersion: (name, version) =>
       within(checkIdentifier(name), (inside) => recordVersion(inside, name, version)),
     releasedVersions: (name) => within(checkIdentifier(name), releasedVersions),
-    // what is restored belongs to the client's role, which the login is a member of
-    unrestorable: async () => [],
+    unrestorable: (name) => within(checkIdentifier(name), (inside) => unrestorable(inside, name)),
     version: async () => String((await sql`SHOW server_version`)[0]?.['server_version']),
     // which addresses may log in stands in pg_hba.conf, which a remote login cannot read
     openAccounts: async () => [],
@@ -240,6 +239,19 @@ async function releasedVersions(sql: Sql): Promise<string[]> {
   if (table?.['found'] !== true) return [];
   const found = await sql<{ version: string }[]>`SELECT version FROM public.cloud_versions`;
   return found.map(({ version }) => version);
+}
+
+/** What belongs to another role than the client's can neither be emptied nor made again as the client's. */
+async function unrestorable(sql: Sql, name: string): Promise<string[]> {
+  const found = await sql<{ kind: string }[]>`
+    SELECT 'extensions' AS kind FROM pg_extension
+      WHERE extname <> 'plpgsql' AND pg_get_userbyid(extowner) <> ${name}
+    UNION SELECT 'relations' FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND pg_get_userbyid(c.relowner) <> ${name}
+        AND NOT EXISTS (SELECT 1 FROM pg_depend AS d
+          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY kind`;
+  return found.map(({ kind }) => kind);
 }
 
 function settingRows(settings: Readonly<Record<string, string>>) {
