@@ -76,7 +76,12 @@ export function createSqlActivities({
         throw failure(
           'Unauthorized',
           `database ${names.name} holds ${kinds.join(', ')} that ${server.sqlUser} on ${nameOf(server)} may not restore`,
-          { hint: `GRANT SET USER ON *.* to ${server.sqlUser}, then retry` },
+          {
+            hint:
+              server.sqlEngine === 'mariadb'
+                ? `GRANT SET USER ON *.* to ${server.sqlUser}, then retry`
+                : `make ${names.name} their owner, then retry`,
+          },
         );
       }),
 

@@ -96,8 +96,7 @@ function sessionOn(sql: Sql, within: Within): SqlSession {
     recordVersion: (name, version) =>
       within(checkIdentifier(name), (inside) => recordVersion(inside, name, version)),
     releasedVersions: (name) => within(checkIdentifier(name), releasedVersions),
-    // what is restored belongs to the client's role, which the login is a member of
-    unrestorable: async () => [],
+    unrestorable: (name) => within(checkIdentifier(name), (inside) => unrestorable(inside, name)),
     announce: (name, announcement) =>
       within(checkIdentifier(name), (inside) => announce(inside, name, announcement)),
     version: async () => String((await sql`SHOW server_version`)[0]?.['server_version']),
@@ -297,6 +296,19 @@ async function announce(
     if (present) return;
     await setCloudSettings(tx, [['update_notice', noticeOf(announcement)]]);
   });
+}
+
+/** What belongs to another role than the client's can neither be emptied nor made again as the client's. */
+async function unrestorable(sql: Sql, name: string): Promise<string[]> {
+  const found = await sql<{ kind: string }[]>`
+    SELECT 'extensions' AS kind FROM pg_extension
+      WHERE extname <> 'plpgsql' AND pg_get_userbyid(extowner) <> ${name}
+    UNION SELECT 'relations' FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND pg_get_userbyid(c.relowner) <> ${name}
+        AND NOT EXISTS (SELECT 1 FROM pg_depend AS d
+          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY kind`;
+  return found.map(({ kind }) => kind);
 }
 
 /**
