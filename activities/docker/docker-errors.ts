@@ -11,6 +11,8 @@ const SAYINGS: [RegExp, FailureKind, string?][] = [
     'put the SSH user into the group docker, or allow it docker through sudo without a password',
   ],
   [/toomanyrequests|rate limit/i, 'RateLimited'],
+  // a registry that base images are pulled from, never a product's own words
+  [/get "https?:\/\/[^"]*\/v2\/[^"]*": |received unexpected http status: 5\d\d/i, 'Unavailable'],
   [/port is already allocated|address already in use/i, 'Conflict'],
   [/pool overlaps with other one|networks? (?:have|has) overlapping/i, 'Conflict'],
   [/(?:container )?name "[^"]*" is already in use/i, 'Conflict'],

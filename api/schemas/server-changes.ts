@@ -55,7 +55,9 @@ export const BuildForAllInput = z
     version: pattern(VERSION, 100, 'must be a version such as 1.3-master')
       .refine((version) => branchOf(version) === 'master', 'must end with -master')
       .openapi({ description: 'Version with its suffix', example: '1.3-master' }),
-    info: optional(freeText(INFO_MAX)).openapi({
+    // forms send every line end as two characters
+    info: optional(freeText(INFO_MAX).transform((text) => text.replaceAll('\r\n', '\n'))).openapi({
+      type: 'string',
       description: 'What is new in it, markdown; shown by the clients',
       example: '## 1.3\n\nReports can be printed.',
     }),

@@ -16,6 +16,12 @@ const table: [string, string][] = [
   ['Got permission denied while trying to connect to the Docker daemon socket', 'Unauthorized'],
   ['sudo: a password is required', 'Unauthorized'],
   ['toomanyrequests: You have reached your pull rate limit', 'RateLimited'],
+  [
+    'Get "https://registry.example.test/v2/": dial tcp 10.0.0.9:443: connect: connection refused',
+    'Unavailable',
+  ],
+  ['received unexpected HTTP status: 503 Service Unavailable', 'Unavailable'],
+  ['dial tcp 10.0.0.9:3306: connect: connection refused', 'CommandFailed'],
   ['Bind for 127.0.0.1:20001 failed: port is already allocated', 'Conflict'],
   ['listen tcp4 127.0.0.1:20001: bind: address already in use', 'Conflict'],
   ['Pool overlaps with other one on this address space', 'Conflict'],

@@ -38,7 +38,8 @@ describe('work on servers and the fleet', () => {
       operation: { id: string; kind: string };
     };
     const [row] = await api.db.select().from(operations).where(eq(operations.id, operation.id));
-    return { id, kind: row?.kind, subject: row?.subject, params: (row?.input as { params: unknown } | undefined)?.params };
+    assert.ok(row);
+    return { id, kind: row.kind, subject: row.subject, params: (row.input as { params: unknown }).params };
   };
 
   it('is started by the paths of the source, GET and POST alike', async () => {

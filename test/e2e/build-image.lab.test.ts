@@ -36,10 +36,15 @@ const moveOn = (host: LabHost, files: Record<string, string | null> = {}): Promi
     return commitToSample(host, { branch: 'dev', files: { 'app/number': `${commits}\n`, ...files } });
   });
 
+const ENDED_MS = 600_000;
+
 function operationOf({ body, status }: Answer): string {
   assert.equal(status, 202, JSON.stringify(body));
   return (body['operation'] as unknown as { id: string }).id;
 }
+
+/** A busy machine needs longer than an operation on a client does. */
+const ended = (of: System, id: string) => of.until(id, 'end', ({ endedAt }) => endedAt !== null, ENDED_MS);
 
 async function treesBelow(host: LabHost, baseDir: string): Promise<void> {
   await ownBaseDirectory(host, baseDir);
@@ -82,7 +87,7 @@ describe('building an image', { skip: noLab }, () => {
 
   it('brings code and image to the server, from which a client is made', async () => {
     const id = operationOf(await system.call('GET', `/containers/${server}/build_master/1.4`));
-    const view = await system.ended(id);
+    const view = await ended(system, id);
     assert.equal(view.state, 'succeeded', JSON.stringify(view));
     assert.deepEqual(
       view.steps.map(({ key }) => key),
@@ -106,7 +111,7 @@ ls -Ad /srv/docker/.git /srv/*/.slipway* /srv/slipway/trees.lock 2>/dev/null || 
     const output = await system.call('GET', `/operations/${id}/output?step=image`);
     assert.match(String(output.body['text']), /Successfully tagged slipway-sample:1\.4-master/);
     const client = await system.addClient(server, { version_tag: '1.4-master' });
-    assert.equal((await system.ended(client.operation)).state, 'succeeded');
+    assert.equal((await ended(system, client.operation)).state, 'succeeded');
   });
 
   it('refuses a version that is there, also in a plan, unless it is forced', async () => {
@@ -130,7 +135,8 @@ ls -Ad /srv/docker/.git /srv/*/.slipway* /srv/slipway/trees.lock 2>/dev/null || 
       'app/gone': 'x\n',
     });
     const clients = await host.exec('cd /srv/docker/clients && find . -type f -exec sha256sum {} + | sort');
-    const view = await system.ended(
+    const view = await ended(
+      system,
       operationOf(await system.call('POST', `/containers/${server}/build_dev/auto`)),
     );
     assert.equal((view.result as { version: string }).version, '1.5-dev', JSON.stringify(view));
@@ -161,7 +167,7 @@ ls -Ad /srv/docker/.git /srv/*/.slipway* /srv/slipway/trees.lock 2>/dev/null || 
 
     const commit = await moveOn(host, { Dockerfile: DOCKERFILE });
     assert.equal((await system.call('POST', `/operations/${id}/retry`, { note: 'mended' })).status, 200);
-    const view = await system.ended(id);
+    const view = await ended(system, id);
     assert.equal(view.state, 'succeeded', JSON.stringify(view));
     assert.equal((view.result as { commit: string }).commit, commit);
     assert.equal((await imageOf('1.6-dev'))?.commit, commit);
@@ -172,7 +178,8 @@ ls -Ad /srv/docker/.git /srv/*/.slipway* /srv/slipway/trees.lock 2>/dev/null || 
   it('leaves trees that somebody else has locked', async () => {
     await host.exec('echo somebody > /srv/slipway/trees.lock');
     const trees = await treesOf(host, '/srv');
-    const view = await system.ended(
+    const view = await ended(
+      system,
       operationOf(await system.call('POST', `/containers/${server}/build_dev/1.7`)),
     );
     assert.equal(view.state, 'rolled_back');
@@ -189,7 +196,7 @@ ls -Ad /srv/docker/.git /srv/*/.slipway* /srv/slipway/trees.lock 2>/dev/null || 
       name: serverNameFor({ steps: ['image'], fault: 'fails after its effect' }),
     });
     const path = `/containers/${server}/build_dev/1.6?force=true&on_failure=rollback`;
-    const view = await system.ended(operationOf(await system.call('POST', path)));
+    const view = await ended(system, operationOf(await system.call('POST', path)));
     assert.equal(view.state, 'rolled_back', JSON.stringify(view));
     assert.equal(await imagesOf(host), images);
     await system.call('POST', '/servers', { id: String(server), name: 'build' });
@@ -231,7 +238,7 @@ ls -Ad /srv/docker/.git /srv/*/.slipway* /srv/slipway/trees.lock 2>/dev/null || 
       });
       const path = `/containers/${lane.server}/build_dev/${version}?on_failure=rollback`;
       const id = operationOf(await system.call('POST', path));
-      const view = await system.ended(id);
+      const view = await ended(system, id);
       // what could not be forgotten is, by the next build
       const forgotten = step !== 'former' || fault === 'loses its answer' || fault === 'is cancelled';
       if (forgotten) assert.equal(await snapshotsOf(host, lane.baseDir, id), '');
@@ -281,7 +288,7 @@ ls -Ad /srv/docker/.git /srv/*/.slipway* /srv/slipway/trees.lock 2>/dev/null || 
           };
           const version = `4.${index}-dev`;
           const id = operationOf(await own.call('POST', `/containers/${lane.server}/build_dev/${version}`));
-          const view = await own.until(id, 'end', ({ endedAt }) => endedAt !== null, 600_000);
+          const view = await ended(own, id);
           assert.equal(worker.deaths(), steps.length, 'the worker did not die as planned');
           await assertBuilt(lane, version, view);
         } finally {

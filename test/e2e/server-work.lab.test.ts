@@ -29,10 +29,15 @@ const EVERY = Object.values(VERSIONS).flat();
 const REBOOT_STEPS = ['ready', 'reboot', 'start', 'check'];
 const DURING = FAULTS[4] as Fault;
 
+const ENDED_MS = 600_000;
+
 function operationOf({ body, status }: Answer): string {
   assert.equal(status, 202, JSON.stringify(body));
   return (body['operation'] as unknown as { id: string }).id;
 }
+
+/** A busy machine needs longer than an operation on a client does. */
+const ended = (of: System, id: string) => of.until(id, 'end', ({ endedAt }) => endedAt !== null, ENDED_MS);
 
 describe('work on a whole server', { skip: noLab }, () => {
   let host: LabHost;
@@ -63,7 +68,7 @@ describe('work on a whole server', { skip: noLab }, () => {
 
   async function addClient(version: string): Promise<number> {
     const { id, operation } = await system.addClient(server, { version_tag: version });
-    const view = await system.ended(operation);
+    const view = await ended(system, operation);
     assert.equal(view.state, 'succeeded', JSON.stringify(view));
     return id;
   }
@@ -102,7 +107,7 @@ printf 'FROM busybox\\nRUN echo layer > /layer\\n' | docker build -`);
     it('removes what nobody needs, and says so; nothing of any client, running or not, and no volume', async () => {
       const before = await census(host);
       assert.deepEqual(await tags(), [...EVERY].sort());
-      const view = await system.ended(operationOf(await system.call('GET', `/containers/${server}/prune`)));
+      const view = await ended(system, operationOf(await system.call('GET', `/containers/${server}/prune`)));
       assert.equal(view.state, 'succeeded', JSON.stringify(view));
       const { removed, kept, freedBytes } = view.result as PruneResult;
       assert.deepEqual(removed, VERSIONS.nobody.map((tag) => `slipway-sample:${tag}`).sort());
@@ -123,7 +128,10 @@ printf 'FROM busybox\\nRUN echo layer > /layer\\n' | docker build -`);
 
     it('keeps all that is left when it is asked again', async () => {
       const before = await tags();
-      const view = await system.ended(operationOf(await system.call('POST', `/containers/${server}/prune/`)));
+      const view = await ended(
+        system,
+        operationOf(await system.call('POST', `/containers/${server}/prune/`)),
+      );
       assert.deepEqual((view.result as PruneResult).removed, []);
       assert.deepEqual(await tags(), before);
     });
@@ -157,7 +165,8 @@ printf 'FROM busybox\\nRUN echo layer > /layer\\n' | docker build -`);
 
     it('waits for another boot, starts what should run, and reports each client', async () => {
       const former = await host.bootId();
-      const view = await system.ended(
+      const view = await ended(
+        system,
         operationOf(await system.call('GET', `/server/${server}/reboot_server`)),
       );
       await assertUp(view, former, [running, stopped].sort());
@@ -174,7 +183,8 @@ printf 'FROM busybox\\nRUN echo layer > /layer\\n' | docker build -`);
         await host.kill();
         void host.start();
       };
-      const view = await system.ended(
+      const view = await ended(
+        system,
         operationOf(await system.call('POST', `/servers/${server}/reboot_server`)),
       );
       beforeStep = undefined;
@@ -188,7 +198,7 @@ printf 'FROM busybox\\nRUN echo layer > /layer\\n' | docker build -`);
       try {
         const id = await own.addServer(host, { name: serverNameFor({ steps: REBOOT_STEPS, fault: DURING }) });
         const made = await own.addClient(id, { version_tag: VERSIONS.running });
-        assert.equal((await own.ended(made.operation)).state, 'succeeded');
+        assert.equal((await ended(own, made.operation)).state, 'succeeded');
         const former = await host.bootId();
         const operation = operationOf(await own.call('POST', `/servers/${id}/reboot_server`));
         await pollUntil({
@@ -198,7 +208,7 @@ printf 'FROM busybox\\nRUN echo layer > /layer\\n' | docker build -`);
         });
         await host.waitUntilReady();
         const next = await host.bootId();
-        const view = await own.until(operation, 'end', ({ endedAt }) => endedAt !== null, 600_000);
+        const view = await ended(own, operation);
         assert.equal(worker.deaths(), REBOOT_STEPS.length, 'the worker did not die as planned');
         await assertUp(view, former, [made.id], own);
         assert.equal((view.result as RebootResult).bootId, next, 'it was rebooted more than once');
