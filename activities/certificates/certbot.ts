@@ -19,6 +19,15 @@ const LOCK_WAIT_S = 240;
 /** certbot reads keys that belong to root. */
 const AS_ROOT: Script = sh`sudo=; [ "$(id -u)" = 0 ] || sudo='sudo -n'`;
 
+/**
+ * Passes everything on, and says once more at the end what the authority has answered: versions of certbot before 2.2
+ * trip over their own error on Python 3.11 and no longer tell it.
+ */
+const REPEAT_PROBLEM: Script = sh`awk '
+  { print; fflush() }
+  /"(type|detail)": ?"/ { if (index($0, "acme:error:") || index($0, "\"detail\"")) { before = last; last = substr($0, 1, 300) } }
+  END { if (before != "") print "Problem: " before; if (last != "") print "Problem: " last }'`;
+
 interface IssueScript {
   server: Server;
   hostname: string;
@@ -41,7 +50,7 @@ mkdir -p -- ${root}
 exec 8< ${root}
 flock -w ${LOCK_WAIT_S} 8 || { echo 'another certificate takes too long'; exit ${BUSY}; }
 ${AS_ROOT}
-$sudo certbot certonly ${options} 2>&1 </dev/null 8<&-`;
+$sudo certbot certonly -vv ${options} 2>&1 </dev/null 8<&- | ${REPEAT_PROBLEM}`;
 }
 
 /** Removes the lineage of one name; nothing there is no failure. Not while nginx names it: no reload would work any more. */
@@ -73,7 +82,7 @@ const CAUSES: [RegExp, string, string][] = [
     'the daily sweep asks again',
   ],
   [
-    /DNS problem|NXDOMAIN|SERVFAIL|no (valid )?(A|IP|AAAA)\b.*(records?|addresses)/i,
+    /DNS problem|NXDOMAIN|SERVFAIL|could not resolve|no (valid )?(A|IP|AAAA)\b.*(records?|addresses)/i,
     'the name is not in the DNS yet',
     'point the name to the server; the daily sweep asks again',
   ],
@@ -110,7 +119,7 @@ export function certbotFailure(end: CertbotEnd, { server, hostname }: { server: 
 /** Without what certbot says around every failure. */
 function essenceOf(output: string): string {
   const lines = output.split('\n').map((line) => line.trim());
-  const details = lines.filter((line) => /^(Detail|Type):/.test(line));
+  const details = lines.filter((line) => /^Problem:/.test(line));
   if (details.length > 0) return details.join(' ');
   const own = lines.filter(
     (line) =>
