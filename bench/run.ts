@@ -1,5 +1,6 @@
 import { benchChaos } from './chaos/bench.js';
 import { benchCreateClient } from './create-client/bench.js';
+import { benchFanOut } from './fan-out/bench.js';
 import { benchFootprint } from './footprint/bench.js';
 import { benchHttp } from './http/bench.js';
 import { benchLists } from './lists/bench.js';
@@ -7,7 +8,7 @@ import { benchLogLatency } from './log-latency/bench.js';
 import { benchRecovery } from './recovery/bench.js';
 import { benchStepOverhead } from './step-overhead/bench.js';
 
-type Options = Record<'repeats' | 'creates' | 'seed', number>;
+type Options = Record<'repeats' | 'creates' | 'seed' | 'clients', number>;
 
 interface Bench {
   what: string;
@@ -21,6 +22,12 @@ const BENCHES: Record<string, Bench> = {
   'create-client': {
     what: 'B1: a client from POST to its end, beside one script and beside Ansible',
     run: benchCreateClient,
+  },
+  'fan-out': {
+    what: 'B2: switch_all over many clients on 3 hosts, beside xargs -P and Ansible with the same parallelism',
+    // a run of 50 real switches takes minutes
+    options: { repeats: 3, clients: 50 },
+    run: benchFanOut,
   },
   'step-overhead': {
     what: 'B1n, B3: what a durable step costs, beside plain scripts and beside bare Temporal',
@@ -83,7 +90,7 @@ function optionsOf({ options = { repeats: REPEATS } }: Bench): Partial<Options> 
 
 /** `--<option> <number>` for what the benchmark knows; undefined for words that mean nothing. */
 function readOptions(rest: string[], known: Partial<Options>): Options | undefined {
-  const options = { repeats: 1, creates: 1, seed: 1, ...known };
+  const options = { repeats: 1, creates: 1, seed: 1, clients: 1, ...known };
   for (let at = 0; at < rest.length; at += 2) {
     const [flag = '', value = ''] = rest.slice(at, at + 2);
     const name = flag.replace(/^--/, '');

@@ -12,7 +12,7 @@ import type { Rig } from './rig.js';
 import { checkFromOutside, type Pattern, type PeerClient } from './things.js';
 
 /** The last ansible-core for Python 3.11, and the mitogen that knows it. */
-const PINS = ['ansible-core==2.19.14', 'mitogen==0.3.54'];
+export const PINS = ['ansible-core==2.19.14', 'mitogen==0.3.54'];
 
 export const TUNINGS = ['plain', 'pipelining', 'mitogen'] as const;
 export type Tuning = (typeof TUNINGS)[number];
@@ -35,7 +35,7 @@ export interface PlaybookRun {
 }
 
 /** A virtual environment of its own beside the other tools, made once. */
-async function ensureAnsible(log: Log): Promise<string> {
+export async function ensureAnsible(log: Log): Promise<string> {
   const venv = join(toolsDir, PINS.join('-').replaceAll('==', '-'));
   if (existsSync(join(venv, 'bench-ready'))) return venv;
   log(`installing ${PINS.join(' ')}`);

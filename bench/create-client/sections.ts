@@ -78,12 +78,21 @@ ${writeFilesScript({ thing, files, envGid: profile.envGid, docker: facts.docker 
   ];
 }
 
-function sql({ server, sqlPassword }: SectionsInput, statements: string): Script {
+/** Statements by the engine's own client, as the backend's login. */
+export function sql(
+  { server, sqlPassword }: Pick<SectionsInput, 'server' | 'sqlPassword'>,
+  statements: string,
+): Script {
   const login = ['-h', server.host, '-P', server.sqlPort, '-u', server.sqlUser];
   return sh`printf '%s' ${statements} | MYSQL_PWD=${sqlPassword} mariadb --no-defaults --batch ${login}`;
 }
 
-function command({ thing, facts }: SectionsInput, profile: ProductProfile, name: ProductCommandName): Script {
+/** One of the product's commands, in a one-off container. */
+export function command(
+  { thing, facts }: Pick<SectionsInput, 'thing' | 'facts'>,
+  profile: ProductProfile,
+  name: ProductCommandName,
+): Script {
   const key = `${thing.operation.toLowerCase()}-${name.toLowerCase()}`;
   const leftOver = removeFound(facts.docker, ['--filter', `name=^/?${key}-[0-9]+$`]);
   const run = [

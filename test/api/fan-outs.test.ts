@@ -62,8 +62,10 @@ describe('what is done to all clients of a server, or of the fleet', { concurren
 
   async function finish(subject: string, id: string): Promise<void> {
     await pollUntil(async () => (await rowOf(id))?.state === 'running');
-    await api.temporal.client.workflow.getHandle(subject).signal('finish');
-    await pollUntil(async () => (await rowOf(id))?.endedAt != null);
+    const handle = api.temporal.client.workflow.getHandle(subject);
+    await handle.signal('finish');
+    // then the subject is free, however busy the machine is
+    await handle.result();
   }
 
   const operationsCount = () => api.db.$count(operations);
