@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { NativeConnection } from '@temporalio/worker';
 import { eq } from 'drizzle-orm';
 import { createClientRecords } from '../../activities/records/client-records.js';
+import { createVersionRecords } from '../../activities/records/version-records.js';
 import { clients, operations, operationUndos } from '../../db/schema/index.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
@@ -78,7 +79,7 @@ describe('plan=true on a route that starts an operation', () => {
       limits: DEFAULT_LIMITS,
       retryWindowMs: 1_000,
       edits: {},
-      activities: { ...createStandIns(), ...records, surveyHost, migrateClient },
+      activities: { ...createStandIns(), ...records, ...createVersionRecords(db), surveyHost, migrateClient },
       log: { warn: () => undefined },
     });
     const done = worker.run();
