@@ -4,6 +4,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { eq } from 'drizzle-orm';
 import { createClientChangeRecords } from '../../activities/records/client-change-records.js';
 import { createClientRecords } from '../../activities/records/client-records.js';
+import { createVersionRecords } from '../../activities/records/version-records.js';
 import { clients, operations, operationUndos } from '../../db/schema/index.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
@@ -87,6 +88,7 @@ describe('plan=true on a route that starts an operation', () => {
       limits: DEFAULT_LIMITS,
       retryWindowMs: 1_000,
       edits: {},
+<<<<<<< HEAD
       activities: {
         ...createStandIns(),
         ...records,
@@ -94,6 +96,9 @@ describe('plan=true on a route that starts an operation', () => {
         surveyHost,
         migrateClient,
       },
+=======
+      activities: { ...createStandIns(), ...records, ...createVersionRecords(db), surveyHost, migrateClient },
+>>>>>>> wt-b
       log: { warn: () => undefined },
     });
     const done = worker.run();
