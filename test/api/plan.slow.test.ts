@@ -88,17 +88,14 @@ describe('plan=true on a route that starts an operation', () => {
       limits: DEFAULT_LIMITS,
       retryWindowMs: 1_000,
       edits: {},
-<<<<<<< HEAD
       activities: {
         ...createStandIns(),
         ...records,
         ...createClientChangeRecords({ db }),
+        ...createVersionRecords(db),
         surveyHost,
         migrateClient,
       },
-=======
-      activities: { ...createStandIns(), ...records, ...createVersionRecords(db), surveyHost, migrateClient },
->>>>>>> wt-b
       log: { warn: () => undefined },
     });
     const done = worker.run();
