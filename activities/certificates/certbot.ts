@@ -120,7 +120,7 @@ export function certbotFailure(end: CertbotEnd, { server, hostname }: { server: 
 /** Without what certbot says around every failure. */
 function essenceOf(output: string): string {
   const lines = output.split('\n').map((line) => line.trim());
-  const details = lines.filter((line) => /^Problem:/.test(line));
+  const details = lines.filter((line) => line.startsWith('Problem:'));
   if (details.length > 0) return details.join(' ');
   const own = lines.filter(
     (line) =>
