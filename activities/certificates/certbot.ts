@@ -50,7 +50,8 @@ mkdir -p -- ${root}
 exec 8< ${root}
 flock -w ${LOCK_WAIT_S} 8 || { echo 'another certificate takes too long'; exit ${BUSY}; }
 ${AS_ROOT}
-$sudo certbot certonly -vv ${options} 2>&1 </dev/null 8<&- | ${REPEAT_PROBLEM}`;
+$sudo certbot certonly -vv ${options} 2>&1 </dev/null 8<&- | ${REPEAT_PROBLEM}
+exit "\${PIPESTATUS[0]}"`;
 }
 
 /** Removes the lineage of one name; nothing there is no failure. Not while nginx names it: no reload would work any more. */
