@@ -99,6 +99,8 @@ if [ -e "$file" ] && cmp -s -- "$new" "$file"; then
   exit 0
 fi
 if [ ! -e "$former" ]; then
+  # what an earlier operation was done with, and could not take away
+  rm -f -- ".$file.slipway-former-"*
   if [ -e "$file" ]; then ln -- "$file" "$former"; else : > "$former"; fi
 fi`;
 }

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi';
+import type { z } from '@hono/zod-openapi';
 import type { ClientStatus } from '../../db/schema/index.js';
 import type {
   MailClientParams,

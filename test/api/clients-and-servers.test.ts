@@ -521,7 +521,7 @@ describe('clients and servers', () => {
         form: { id: String(row.id), server_id: '1', version_tag: '2', name: 'Other' },
       });
       const { errors } = (await refused.json()) as { errors: { field: string; message: string }[] };
-      assert.deepEqual(errors.map(({ field }) => field).sort(), ['name', 'server_id', 'version_tag']);
+      assert.deepEqual(errors.map(({ field }) => field).sort(), ['server_id', 'version_tag']);
       assert.match(errors.find(({ field }) => field === 'server_id')?.message ?? '', /move_to/);
       assert.match(errors.find(({ field }) => field === 'version_tag')?.message ?? '', /switch/);
       assert.deepEqual(

@@ -58,6 +58,31 @@ test('a refresh takes new keys with their defaults, keeps what the client has, a
   );
 });
 
+test('a refresh keeps values of known and foreign keys as the client wrote them, whatever the example says now', () => {
+  const own = 'A=\'single $X\'\nB="two\nlines" # note\nC=\nexport D=plain\nFOREIGN="# no comment"\n';
+  const text = renderEnvFile({ example: 'A=1\nB=2\nC=3\nD=4\nE=5\n', values: {}, current: own });
+  assert.equal(
+    text,
+    'A=\'single $X\'\nB="two\nlines"\nC=""\nD=plain\nE=5\n# slipway: no longer in .env.example\nFOREIGN="# no comment"\n',
+  );
+});
+
+test('a vanished key is marked once, over any number of refreshes, and is its own again when it comes back', () => {
+  const without = { example: 'A=1\n', values: {} };
+  let text = 'A=1\nGONE=mine\n';
+  for (let times = 0; times < 3; times += 1) text = renderEnvFile({ ...without, current: text });
+  assert.equal(text, 'A=1\n# slipway: no longer in .env.example\nGONE=mine\n');
+  const back = renderEnvFile({ example: 'A=1\nGONE=default\n', values: {}, current: text });
+  assert.equal(back, 'A=1\nGONE=mine\n');
+});
+
+test('a key that the profile knows is filled even where the client has another value', () => {
+  const input = { values: { KEY: 'from the profile' }, current: 'KEY=by hand\n' };
+  assert.equal(renderEnvFile({ example: 'KEY=\n', ...input }), 'KEY="from the profile"\n');
+  const lacking = renderEnvFile({ example: '', ...input });
+  assert.equal(lacking, '# slipway: not in .env.example\nKEY="from the profile"\n');
+});
+
 test('a refresh of its own result changes nothing', () => {
   const input = { example: EXAMPLE, values: { APP_NAME: 'a $ b', DB_HOST: 'h' } };
   const first = renderEnvFile({ ...input, current: 'GONE="x\ny"\nAPP_URL=https://own\n' });
