@@ -89,7 +89,7 @@ const WRONG: { title: string; change: (text: string) => string; says: RegExp }[]
   },
   {
     title: 'a repository that is an option',
-    change: (t) => t.replace('/srv/git/sample.git', '--upload-pack=x'),
+    change: (t) => t.replace('/srv/repositories/sample.git', '--upload-pack=x'),
     says: /repository: /,
   },
   { title: 'broken YAML', change: (t) => `${t}\n  : [`, says: /profile\.yaml: / },
