@@ -20,6 +20,7 @@ import { createRouter, methodNotAllowed, type Router } from './router.js';
 import { addAccessRoutes } from './routes/access.js';
 import { addApiKeyRoutes } from './routes/api-keys.js';
 import { addClientChangeRoutes } from './routes/client-changes.js';
+import { addClientMoveRoutes } from './routes/client-moves.js';
 import { addClientRoutes } from './routes/clients.js';
 import { addDocumentRoutes } from './routes/documents.js';
 import { addOperationStreamRoutes } from './routes/operation-streams.js';
@@ -62,6 +63,7 @@ export function createApp(deps: AppDeps): Router {
 export function addRoutes(router: Router, deps: RouteDeps): void {
   addClientRoutes(router, deps);
   addClientChangeRoutes(router, deps);
+  addClientMoveRoutes(router, deps);
   addServerRoutes(router, deps);
   addOperationRoutes(router, deps);
   addOperationStreamRoutes(router, deps);

@@ -4,6 +4,8 @@ import { createSmtpTransport, type MailTransport, parseSmtpUrl } from '../activi
 import { createNginxActivities } from '../activities/nginx/activities.js';
 import { createProductActivities } from '../activities/product/commands.js';
 import { loadProfile, loadProfiles } from '../activities/product/profile.js';
+import { createMoveActivities } from '../activities/moves/activities.js';
+import { createClientPlaceRecords } from '../activities/records/client-places.js';
 import { createClientRecords } from '../activities/records/client-records.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
@@ -22,10 +24,12 @@ export function createActivities(parts: ActivityParts) {
   const transport = mailTransport(smtpUrl);
   return {
     ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
+    ...createClientPlaceRecords(db),
     ...createSqlActivities(connections),
     ...createDockerActivities(connections),
     ...createProductActivities(connections),
     ...createNginxActivities(connections),
+    ...createMoveActivities(connections),
     ...createMailActivities({ db, secrets, transport, profiles: loadProfiles(), from: mailFrom }),
     ...createJobActivities(connections),
     ...createProbes(connections),

@@ -3,6 +3,7 @@ import type { Connections } from '../activities/connections.js';
 import { createStepOutput } from '../activities/records/step-output.js';
 import type { Ssh } from '../activities/ssh/types.js';
 import type { Db } from '../db/database.js';
+import { listFormerHosts } from '../db/queries/client-places.js';
 import { findServer } from '../db/queries/servers.js';
 import { clients } from '../db/schema/index.js';
 import type { Secrets } from '../db/secrets.js';
@@ -26,6 +27,7 @@ export function createConnections({ db, secrets, ssh, checkAddresses }: Connecti
     clients: {
       // also a deleted one: the end of its own delete tidies up
       get: async (id) => (await clientRow(db, id)) ?? missing(`client ${id}`),
+      formerHosts: (client) => listFormerHosts(db, client),
     },
     secrets: {
       reveal: async (id) => (await secrets.reveal(db, id)) ?? missing(`secret ${id}`),

@@ -1,5 +1,7 @@
 export { createClient } from './clients/create-client.js';
 export { deleteClient } from './clients/delete-client.js';
+export { moveClient } from './clients/move-client.js';
+export { removeKeptSource } from './clients/remove-kept-source.js';
 export { setAdminPassword } from './clients/set-admin-password.js';
 export { cleanup } from './fleet/cleanup.js';
 export { lend } from './operation/lend.js';

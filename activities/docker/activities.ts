@@ -1,11 +1,10 @@
 import type { ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
-import { jobKey, type StepContext } from '../../workflows/contract/step.js';
-import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
+import type { StepContext } from '../../workflows/contract/step.js';
+import { type Connections, nameOf, requireHostKey, targetOf } from '../connections.js';
 import { loadProfile } from '../product/profile.js';
-import { type HostFacts, hostFacts } from '../servers/host-facts.js';
+import { hostFacts } from '../servers/host-facts.js';
 import { sh } from '../ssh/shell.js';
-import type { JobOptions, SshTarget } from '../ssh/types.js';
 import { type Backup, backupPath, backupScript, dumpLogin } from './backup.js';
 import {
   type ClientFilesInput,
@@ -15,7 +14,8 @@ import {
   writeFilesScript,
 } from './client-files.js';
 import { removeContainersScript, startScript } from './containers.js';
-import { dockerFailure, isTransientExit } from './docker-errors.js';
+import { dockerFailure } from './docker-errors.js';
+import { createHostAccess, type Host } from './host-access.js';
 import { judgeSurvey, surveyScript } from './survey.js';
 
 export type DockerActivities = ReturnType<typeof createDockerActivities>;
@@ -27,48 +27,24 @@ const BACKUP_TIMEOUT_MS = 6 * 3_600_000;
 /** Removing many small files of a client may take minutes. */
 const REMOVE_TIMEOUT_MS = 110_000;
 
-interface Host {
-  server: Server;
-  target: SshTarget;
-  facts: HostFacts;
-}
-
 /** A client's directory and containers on its server. */
 export function createDockerActivities(connections: Connections) {
   const { servers, clients, secrets, ssh } = connections;
-
-  const openHost = async (serverId: number, step: StepContext): Promise<Host> => {
-    const server = await servers.get(serverId);
-    const facts = await hostFacts(connections, server, { signal: step.signal, needs: ['docker', 'compose'] });
-    return { server, target: targetOf(requireHostKey(server)), facts };
-  };
-
-  /** A job of this step; a failing exit becomes the failure that its output speaks of. */
-  const runJob = async (
-    { server, target }: Host,
-    step: StepContext,
-    job: Pick<JobOptions, 'script' | 'input' | 'timeoutMs'>,
-  ) => {
-    if (step.try > 1) await ssh.endJobs(target, step);
-    const key = jobKey(step);
-    const write = connections.output(step);
-    const onOutput = (chunk: { offset: number; end: number; text: string }) => write({ job: key, ...chunk });
-    const result = await ssh.runJob(target, { ...job, key, step, onOutput, transient: isTransientExit });
-    if (result.exitCode === 0) return result;
-    const what = `${step.title} on ${nameOf(server)}`;
-    throw dockerFailure({ what, exitCode: result.exitCode, output: result.tail });
-  };
+  const { openHost, runJob } = createHostAccess(connections);
 
   return {
     /** Changes nothing: `Conflict` names what is in the way, `InvalidInput` the versions that are there instead. */
-    surveyHost: async (thing: ClientThing, step: StepContext): Promise<void> => {
+    surveyHost: async (
+      { imageComes = false, ...thing }: ClientThing & { imageComes?: boolean },
+      step: StepContext,
+    ): Promise<void> => {
       const { server, target, facts } = await openHost(thing.names.serverId, step);
       const result = await ssh.run(target, surveyScript(thing, facts, server), { signal: step.signal });
       if (result.exitCode !== 0) {
         const what = `looking at ${nameOf(server)}`;
         throw dockerFailure({ what, exitCode: result.exitCode, output: result.stderr });
       }
-      judgeSurvey(result.stdout, thing, server);
+      judgeSurvey(result.stdout, { thing, server, imageComes });
     },
 
     /** The client's directory with `.env`, `public/`, `php/add_vars.ini` and its Compose file, all at once or not at all. */
@@ -138,10 +114,10 @@ export function createDockerActivities(connections: Connections) {
       const { server, facts } = host;
       const input = dumpLogin(server, await secrets.reveal(server.sqlPassword));
       const thing = { names, operation };
-      const script = backupScript({ thing, server, docker: facts.docker, operation: step.operation });
+      const path = backupPath(server, names, step.operation);
+      const script = backupScript({ thing, server, docker: facts.docker, operation: step.operation, path });
       const { tail } = await runJob(host, step, { script, input, timeoutMs: BACKUP_TIMEOUT_MS });
       const sizeBytes = Number(/size (\d+)\s*$/.exec(tail)?.[1]);
-      const path = backupPath(server, names, step.operation);
       step.summarize(`${path}, ${sizeBytes} bytes`);
       return { path, sizeBytes };
     },

@@ -36,12 +36,13 @@ export function backupScript(input: {
   thing: ClientThing;
   server: Server;
   docker: readonly string[];
-  /** the one that makes the backup: its name and mark are on it */
+  /** the one that makes the backup: its mark is on it */
   operation: string;
+  /** the directory that it makes */
+  path: string;
 }): Script {
-  const { thing, server, docker, operation } = input;
+  const { thing, server, docker, operation, path } = input;
   const { names } = thing;
-  const path = backupPath(server, names, operation);
   return sh`
 umask 077
 set -o pipefail

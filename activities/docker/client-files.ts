@@ -31,6 +31,8 @@ export interface ClientFilesInput {
   profile: ProductProfile;
   /** text of the product's current `.env.example` on the server */
   example: string;
+  /** text of the `.env` that it has had so far: keys that the profile does not know keep their values */
+  current?: string;
   secrets: { databasePassword: string; clientToken: string; applicationKey: string };
 }
 
@@ -41,6 +43,7 @@ export function clientFiles({
   client,
   profile,
   example,
+  current,
   secrets,
 }: ClientFilesInput): ClientFile[] {
   const { names, operation } = thing;
@@ -58,7 +61,7 @@ export function clientFiles({
     timezone: client.timezone,
   });
   return [
-    { path: CLIENT_FILES.env, mode: '640', content: renderEnvFile({ example, values }) },
+    { path: CLIENT_FILES.env, mode: '640', content: renderEnvFile({ example, values, ...(current === undefined ? {} : { current }) }) },
     { path: CLIENT_FILES.phpIni, mode: '644', content: renderPhpIni(client) },
     { path: CLIENT_FILES.compose, mode: '640', content: renderComposeFile({ ...names, profile, operation }) },
   ];

@@ -84,6 +84,29 @@ while :; do
 done`;
 }
 
+/**
+ * Stops the client's containers, and keeps them from coming back with the host or with Docker: `restart: always` would
+ * start what a person has stopped, beside the one that has taken its place.
+ */
+export function parkScript(thing: ClientThing, docker: readonly string[]): Script {
+  return sh`
+found=$(${docker} ps -aq --no-trunc ${labelFilters(thing)} </dev/null)
+[ -n "$found" ] || exit 0
+${docker} update --restart=no $found </dev/null >/dev/null
+${docker} stop $found </dev/null >/dev/null`;
+}
+
+/** Takes back `parkScript`, up to a healthy client. */
+export function unparkScript(
+  thing: ClientThing,
+  { facts, profile }: { facts: HostFacts; profile: ProductProfile },
+): Script {
+  return sh`
+found=$(${facts.docker} ps -aq --no-trunc ${labelFilters(thing)} </dev/null)
+[ -z "$found" ] || ${facts.docker} update --restart=always $found </dev/null >/dev/null
+${startScript(thing, { facts, profile })}`;
+}
+
 /** Removes all containers that the filters find; one that is on its way out already is waited for. */
 export function removeFound(docker: readonly string[], filters: readonly string[]): Script {
   return sh`

@@ -5,7 +5,8 @@ import { splitImage } from './survey.js';
 /**
  * Shell function `as_root <directory> <ro|rw> <script> [argument…]`: runs a script as root in a one-off container that
  * sees that directory alone, as `/slipway`, and no network. For files that belong to users of a container. Takes the
- * client's image, or what else of the product is there: any has a shell.
+ * client's image, or what else of the product is there: any has a shell. With `root_input=-i` it reads the caller's input;
+ * `root_name` is what it is found and killed by.
  */
 export function rootContainer(docker: readonly string[], { image }: Pick<ClientNames, 'image'>): Script {
   const [repository] = splitImage(image);
@@ -20,7 +21,7 @@ as_root() {
   local mounted=$1 mode=$2 script=$3 image
   shift 3
   image=$(root_image) || { echo 'no image for a container that runs as root' >&2; return 1; }
-  ${docker} run --rm --network none --user 0:0 --pull never --workdir / --entrypoint /bin/sh \
+  ${docker} run --rm \${root_input:-} \${root_name:+"--name=$root_name"} --network none --user 0:0 --pull never --workdir / --entrypoint /bin/sh \
     --volume "$mounted:/slipway:$mode" "$image" -c "$script" sh "$@"
 }`;
 }

@@ -40,7 +40,10 @@ export function splitImage(reference: string): [string, string] {
 }
 
 /** `Conflict`, `InvalidInput` or `CapacityExceeded` for what the survey's output says stands in the way; else nothing. */
-export function judgeSurvey(output: string, thing: ClientThing, server: Server): void {
+export function judgeSurvey(
+  output: string,
+  { thing, server, imageComes = false }: { thing: ClientThing; server: Server; imageComes?: boolean },
+): void {
   const lines = output.split('\n').filter((line) => line !== '');
   const foreign = foreignThings(lines, thing);
   if (foreign.length > 0) {
@@ -50,7 +53,7 @@ export function judgeSurvey(output: string, thing: ClientThing, server: Server):
   }
   const [broken] = fieldsOf(lines, 'nginx');
   if (broken !== undefined) throw brokenNeighbour(server, broken[0] ?? '');
-  judgeImage(lines, thing, server);
+  if (!imageComes) judgeImage(lines, thing, server);
   const freeBytes = Number(fieldsOf(lines, 'free')[0]?.[0]);
   if (!(freeBytes < LEAST_FREE_BYTES)) return;
   const megabytes = Math.floor(freeBytes / 1024 / 1024);

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
+import { isIP } from 'node:net';
 import { Resolver } from 'node:dns/promises';
-import type { ClientThing } from '../../workflows/contract/clients.js';
+import type { ClientNames, ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import {
@@ -15,11 +16,18 @@ import { loadProfile, type ProductProfile } from '../product/profile.js';
 import { type HostFacts, hostFacts } from '../servers/host-facts.js';
 import { type Publication, publishScript, removeScript } from './swap.js';
 import { swapFailure } from './swap-failures.js';
-import { renderVhost, type VhostInput, vhostMarker } from './vhost.js';
+import { renderVhost, type VhostInput, type VhostVariant, vhostMarker } from './vhost.js';
 
 export type NginxActivities = ReturnType<typeof createNginxActivities>;
 
-export type PublishedVariant = 'live' | 'maintenance';
+/** `moved`: redirects to the client's new name, or passes on to its new host when the name is the same */
+export type PublishedVariant = 'live' | 'maintenance' | 'moved';
+
+export interface PublishInput extends ClientThing {
+  variant: PublishedVariant;
+  /** of a moved one: its names on the server where it is now */
+  movedTo?: ClientNames;
+}
 
 /** Time for the lock on the host, two tests, a reload and the question behind it. */
 const SWAP_TIMEOUT_MS = 60_000;
@@ -35,15 +43,26 @@ export function createNginxActivities(connections: Connections) {
   return {
     /** Publishes the client, or its maintenance page; the former file serves on until the new one does. */
     publishVhost: async (
-      { names, operation, variant }: ClientThing & { variant: PublishedVariant },
+      { names, operation, variant, movedTo }: PublishInput,
       step: StepContext,
     ): Promise<void> => {
-      const [server, client] = await Promise.all([servers.get(names.serverId), clients.get(names.clientId)]);
+      const { clientId, serverId, hostname } = names;
+      const [server, client, formerHosts, newServer] = await Promise.all([
+        servers.get(serverId),
+        clients.get(clientId),
+        clients.formerHosts({ id: clientId, serverId, hostname }),
+        movedTo === undefined ? undefined : servers.get(movedTo.serverId),
+      ]);
       const facts = await hostFacts(connections, server, { signal: step.signal, needs: ['nginx'] });
       const checkAddresses =
         connections.checkAddresses.length > 0 ? connections.checkAddresses : [facts.peer];
       const thing = { names, operation };
-      const { publication, texts } = publicationOf({ thing, server, client, facts, checkAddresses, variant });
+      const shown = variantOf({ variant, hostname, movedTo, newServer });
+      const trustedProxies = formerHosts.filter((host) => isIP(host) !== 0);
+      const { publication, texts } = publicationOf({
+        ...{ thing, server, client, facts, checkAddresses, trustedProxies },
+        variant: shown,
+      });
       const result = await ssh.run(targetOf(requireHostKey(server)), publishScript(publication), {
         input: texts.join(''),
         fence: step,
@@ -90,15 +109,53 @@ interface PublicationInput {
   client: Client;
   facts: HostFacts;
   checkAddresses: readonly string[];
-  variant: PublishedVariant;
+  trustedProxies: readonly string[];
+  variant: VhostVariant;
 }
 
-function publicationOf({ thing, server, client, facts, checkAddresses, variant }: PublicationInput) {
+/** What nginx must answer for the variant on the health path. */
+const EXPECTED: Record<VhostVariant['kind'], string> = {
+  live: '^[23]',
+  maintenance: '^503',
+  redirect: '^308',
+  proxy: '^[23]',
+};
+
+function variantOf({
+  variant,
+  hostname,
+  movedTo,
+  newServer,
+}: {
+  variant: PublishedVariant;
+  hostname: string;
+  movedTo: ClientNames | undefined;
+  newServer: Server | undefined;
+}): VhostVariant {
+  if (variant !== 'moved') return { kind: variant };
+  if (movedTo === undefined || newServer === undefined)
+    throw failure('InvalidInput', `nothing says where ${hostname} has moved`);
+  // without files of a certificate its vhost has no TLS block yet
+  const scheme = newServer.tls === 'auto' && newServer.tlsCert !== null ? 'https' : 'http';
+  return movedTo.hostname === hostname
+    ? { kind: 'proxy', to: `${scheme}://${newServer.host}` }
+    : { kind: 'redirect', to: `${scheme}://${movedTo.hostname}` };
+}
+
+function publicationOf({
+  thing,
+  server,
+  client,
+  facts,
+  checkAddresses,
+  trustedProxies,
+  variant,
+}: PublicationInput) {
   const { names, operation } = thing;
   const profile: ProductProfile = loadProfile(names.product);
   const input: VhostInput = {
     profile,
-    variant: { kind: variant },
+    variant,
     name: names.name,
     operation,
     hostname: names.hostname,
@@ -106,6 +163,7 @@ function publicationOf({ thing, server, client, facts, checkAddresses, variant }
     allowedIps: client.allowedIps,
     // the host itself asks too, once the new file is in
     checkAddresses: [...checkAddresses, '127.0.0.1'],
+    trustedProxies,
     ipv6: facts.ipv6,
     ...(server.tls === 'auto' ? { acmeRoot: acmeRootOf(server) } : {}),
   };
@@ -120,7 +178,7 @@ function publicationOf({ thing, server, client, facts, checkAddresses, variant }
     nginx: facts.nginx,
     hostname: names.hostname,
     path80: profile.healthPath,
-    expected: variant === 'live' ? '^[23]' : '^503',
+    expected: EXPECTED[variant.kind],
     plainBytes: Buffer.byteLength(plain),
     ...(tls === undefined ? {} : { tls: { ...tls, bytes: Buffer.byteLength(withTls) } }),
   };

@@ -1,13 +1,13 @@
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
-import { backups, clients, operations, operationUndos, OPEN_UNDOS } from '../../db/schema/index.js';
+import { backups, clientPlaces, clients, operations, operationUndos, OPEN_UNDOS } from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
-import type { ClientThing, CreateClientParams } from '../../workflows/contract/clients.js';
+import type { ClientThing, CreateClientParams, FoundClient } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { subjectId } from '../../workflows/contract/ids.js';
-import { isEnd } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
-import { lockOperation } from './operation-log.js';
+import { listKeptSources } from './client-places.js';
+import { writeFor } from './operation-log.js';
 import {
   clientRow,
   foresee,
@@ -22,14 +22,8 @@ export type ClientRecords = ReturnType<typeof createClientRecords>;
 export function createClientRecords(options: ReservationParts) {
   const { db, secrets } = options;
 
-  /** A late attempt must not write: the client may be another operation's by now, or deleted. */
   const write = <Result>(step: StepContext, act: (tx: Tx) => Promise<Result>): Promise<Result> =>
-    db.transaction(async (tx) => {
-      const operation = await lockOperation(tx, step.operation);
-      if (operation === undefined || isEnd(operation.state))
-        throw failure('OperationClosed', `operation ${step.operation} is over; it writes nothing any more`);
-      return act(tx);
-    });
+    writeFor(db, step, act);
 
   return {
     /** Takes a port and a network and names everything that will be made. Asked again, it answers the same. */
@@ -61,8 +55,14 @@ export function createClientRecords(options: ReservationParts) {
     },
 
     /** What a later operation acts on: names, and the operation whose mark the things bear. Null: nothing was ever made. */
-    findClientThing: ({ clientId }: { clientId: number }, _step: StepContext): Promise<ClientThing | null> =>
-      findThing(db, clientId),
+    async findClientThing(
+      { clientId }: { clientId: number },
+      _step: StepContext,
+    ): Promise<FoundClient | null> {
+      const thing = await findThing(db, clientId);
+      const kept = await listKeptSources(db, clientId);
+      return thing === null || kept.length === 0 ? thing : { ...thing, kept };
+    },
 
     async requireClientThing({ clientId }: { clientId: number }, _step: StepContext): Promise<ClientThing> {
       const thing = await findThing(db, clientId);
@@ -133,10 +133,12 @@ export function createClientRecords(options: ReservationParts) {
             port: null,
             subnetIndex: null,
             names: null,
+            movedBy: null,
             adminPassword: null,
             updatedAt: new Date(),
           })
           .where(eq(clients.id, clientId));
+        await tx.delete(clientPlaces).where(eq(clientPlaces.clientId, clientId));
         await secrets.eraseAllOf(tx, `clients/${clientId}`);
         await settleUndos(tx, subjectId('client', clientId));
       });
@@ -193,5 +195,5 @@ async function findThing(db: Db, clientId: number): Promise<ClientThing | null> 
   const row = await clientRow(db, clientId);
   return row.names === null || row.operationId === null
     ? null
-    : { names: row.names, operation: row.operationId };
+    : { names: row.names, operation: row.movedBy ?? row.operationId };
 }

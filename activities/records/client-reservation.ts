@@ -88,7 +88,7 @@ export async function foresee(
 
 type ServerRow = typeof servers.$inferSelect;
 
-interface NameThings {
+export interface NameThings {
   clientId: number;
   subdomain: string;
   image: string;
@@ -96,7 +96,8 @@ interface NameThings {
   addresses: { port: number; subnetIndex: number };
 }
 
-function nameThings({ clientId, subdomain, image, server, addresses }: NameThings) {
+/** Names of everything that is made for a client on a server; secrets apart. */
+export function nameThings({ clientId, subdomain, image, server, addresses }: NameThings) {
   const name = clientName(clientId);
   return {
     clientId,
@@ -112,7 +113,7 @@ function nameThings({ clientId, subdomain, image, server, addresses }: NameThing
   };
 }
 
-function requireServer(row: ServerRow | undefined, id: number): ServerRow {
+export function requireServer(row: ServerRow | undefined, id: number): ServerRow {
   if (row === undefined) throw failure('NotFound', `server ${id} does not exist`);
   return row;
 }

@@ -64,6 +64,13 @@ export function createSqlActivities({
         );
       }),
 
+    /** Only the flag that shows the product's maintenance page. */
+    writeMaintenance: ({ names, on }: ClientThing & { on: boolean }, step: StepContext): Promise<void> =>
+      withSession(names, step, (session) => {
+        const flag = { maintenance: on ? '1' : '0' };
+        return session.writeCloudSettings(names.name, { mine: flag, first: flag });
+      }),
+
     /** What the product reads of its client: maintenance, licence, version, configuration (source: Alfa Cloud). */
     writeCloudSettings: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
       const client = await clients.get(names.clientId);

@@ -1,5 +1,15 @@
 import { sql } from 'drizzle-orm';
-import { bigint, boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import type { ClientNames } from '../../workflows/contract/clients.js';
 import { moment } from './columns.js';
 import { servers } from './servers.js';
@@ -51,8 +61,10 @@ export const clients = pgTable(
     /** which /28 of the server's client pool */
     subnetIndex: integer('subnet_index'),
     names: jsonb('names').$type<ClientNames | null>(),
-    /** create operation: the client's things bear its mark */
+    /** create operation: the client's things bear its mark, unless a move has made them anew */
     operationId: text('operation_id'),
+    /** the move that has made the client's things where they are now */
+    movedBy: text('moved_by'),
     available: boolean('available'),
     availableCheckedAt: moment('available_checked_at'),
     availableSince: moment('available_since'),
@@ -67,6 +79,38 @@ export const clients = pgTable(
     uniqueIndex('clients_subnet').on(t.serverId, t.subnetIndex).where(sql`${t.subnetIndex} is not null`),
     index('clients_server').on(t.serverId, t.id),
     index('clients_status').on(t.status, t.id),
+  ],
+);
+
+/**
+ * Where a client is beside the server of its row: being prepared there by a move, or the stopped source that a move has
+ * kept. It holds a port and a network of that server, as a client does.
+ */
+export const clientPlaces = pgTable(
+  'client_places',
+  {
+    clientId: integer('client_id')
+      .notNull()
+      .references(() => clients.id, { onDelete: 'cascade' }),
+    serverId: integer('server_id')
+      .notNull()
+      .references(() => servers.id),
+    state: text('state').$type<'prepared' | 'kept'>().notNull(),
+    names: jsonb('names').$type<ClientNames>().notNull(),
+    /** whose mark the things there bear */
+    operationId: text('operation_id').notNull(),
+    port: integer('port').notNull(),
+    subnetIndex: integer('subnet_index').notNull(),
+    /** of a prepared one: what the client was before, and is again afterwards */
+    status: text('status').$type<ClientStatus>(),
+    /** of a kept one */
+    keepUntil: moment('keep_until'),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.clientId, t.serverId] }),
+    uniqueIndex('client_places_port').on(t.serverId, t.port),
+    uniqueIndex('client_places_subnet').on(t.serverId, t.subnetIndex),
   ],
 );
 

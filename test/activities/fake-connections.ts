@@ -30,7 +30,7 @@ function find<Key, Value>(values: Map<Key, Value>, key: Key): Value {
 export function connectionsOf(world: World, ssh: Ssh): Connections {
   return {
     servers: { get: async (id) => find(world.servers, id) },
-    clients: { get: async (id) => find(world.clients, id) },
+    clients: { get: async (id) => find(world.clients, id), formerHosts: async () => [] },
     secrets: { reveal: async (id) => find(world.secrets, id) },
     ssh,
     output: (step) => async (chunk) => {
@@ -122,6 +122,7 @@ export function clientRow(over: Partial<Client> = {}): Client {
     subnetIndex: 1,
     names: null,
     operationId: null,
+    movedBy: null,
     available: null,
     availableCheckedAt: null,
     availableSince: null,

@@ -27,6 +27,26 @@ export function createStandIns(): StandIns {
     markClientDeleting: nothing,
     recordBackup: nothing,
     forgetClient: nothing,
+    reserveTarget: ({ clientId, serverId }) => Promise.resolve(preparedOn(clientId, serverId)),
+    foreseeTarget: ({ clientId, serverId }) => Promise.resolve(preparedOn(clientId, serverId)),
+    releaseTarget: nothing,
+    switchToTarget: nothing,
+    findKeptSource: ({ clientId }) => Promise.resolve(thingOf(clientId)),
+    forgetKeptSource: nothing,
+    ensureImage: nothing,
+    writeMovedFiles: nothing,
+    dumpClient: () => Promise.resolve({ path: '/srv/slipway/moves/1/dump-1' }),
+    sumSource: nothing,
+    moveDump: () => Promise.resolve({ path: '/srv/slipway/moves/1/moved-1' }),
+    restoreDatabase: nothing,
+    restoreFiles: nothing,
+    compareWithSource: nothing,
+    checkFromInside: nothing,
+    clearMove: nothing,
+    removeJobsOn: nothing,
+    closeTraffic: nothing,
+    openTraffic: nothing,
+    writeMaintenance: nothing,
     surveyDatabase: nothing,
     ensureDatabase: nothing,
     removeDatabase: nothing,
@@ -68,6 +88,11 @@ const CREATOR = '01JREPEAT00000000000000000';
 
 function thingOf(clientId: number): { names: ClientNames; operation: string } {
   return { names: namesOf(clientId), operation: CREATOR };
+}
+
+function preparedOn(clientId: number, serverId: number) {
+  const { names } = thingOf(clientId);
+  return { target: { names: { ...names, serverId }, operation: CREATOR }, underMaintenance: false };
 }
 
 /** What a clean-up finds of the client's create. */

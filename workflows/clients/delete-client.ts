@@ -1,19 +1,16 @@
 import type { DockerActivities } from '../../activities/docker/activities.js';
-import type { NginxActivities } from '../../activities/nginx/activities.js';
 import type { ClientRecords } from '../../activities/records/client-records.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
-import type { SqlActivities } from '../../activities/sql/activities.js';
 import type { ClientThing, DeleteClientParams } from '../contract/clients.js';
 import { subjectId } from '../contract/ids.js';
 import type { OperationInput } from '../contract/operation.js';
 import { acts } from '../operation/acts.js';
 import { type Operation, runOperation } from '../operation/operation.js';
 import { requireId } from './params.js';
+import { removeThing } from './remove-thing.js';
 
 const records = acts<ClientRecords>();
-const sql = acts<SqlActivities>();
 const docker = acts<DockerActivities>();
-const nginx = acts<NginxActivities>();
 const jobs = acts<JobActivities>();
 
 const definition = {
@@ -24,7 +21,7 @@ const definition = {
     ClientId: String(clientId),
     ServerId: String(serverId),
   }),
-  admission: ({ serverId }: DeleteClientParams) => ({ servers: [serverId] }),
+  admission: ({ serverId, keptOn = [] }: DeleteClientParams) => ({ servers: [serverId, ...keptOn] }),
   tidy: ({ clientId }: DeleteClientParams, operation: string) => jobs.removeJobs({ clientId, operation }),
   validate({ clientId, serverId }: DeleteClientParams) {
     requireId('clientId', clientId);
@@ -43,52 +40,30 @@ export async function deleteClient(input: OperationInput<DeleteClientParams>): P
 
     op.commit();
     await op.step('mark', { title: 'Record as deleting', do: records.markClientDeleting({ clientId }) });
-    if (client !== null) await takeDown(op, client);
+    if (client !== null) {
+      await removeThing(op, client, { archive: () => archive(op, client) });
+      for (const kept of client.kept ?? []) {
+        await removeThing(op, kept, { suffix: `-kept-${kept.names.serverId}` });
+      }
+    }
     await op.step('forget', { title: 'Free its names', do: records.forgetClient({ clientId }) });
   });
 }
 
-async function takeDown(op: Operation<DeleteClientParams>, client: ClientThing): Promise<void> {
+async function archive(op: Operation<DeleteClientParams>, client: ClientThing): Promise<void> {
   const { clientId, keepBackup, keepDays } = op.params;
-  const { names } = client;
-  await op.step('vhost', {
-    title: 'Take it off nginx',
-    target: names.vhostFile,
-    do: nginx.removeVhost(client),
+  if (!keepBackup) return;
+  const backup = await op.step('backup', {
+    title: 'Archive database and files',
+    target: client.names.directory,
+    do: docker.backupClient({ ...client, keepDays }),
+    planned: { path: '', sizeBytes: 0 },
     skippable: true,
+    within: '6 hours',
   });
-  if (keepBackup) {
-    const backup = await op.step('backup', {
-      title: 'Archive database and files',
-      target: names.directory,
-      do: docker.backupClient({ ...client, keepDays }),
-      planned: { path: '', sizeBytes: 0 },
-      skippable: true,
-      within: '6 hours',
-    });
-    if (backup !== undefined) {
-      await op.step('record-backup', {
-        title: 'Record the backup',
-        do: records.recordBackup({ clientId, keepDays, ...backup }),
-      });
-    }
-  }
-  await op.step('containers', {
-    title: 'Remove containers',
-    target: names.name,
-    do: docker.removeContainers(client),
-    skippable: true,
-  });
-  await op.step('files', {
-    title: 'Remove files',
-    target: names.directory,
-    do: docker.removeClientFiles(client),
-    skippable: true,
-  });
-  await op.step('database', {
-    title: 'Drop database and user',
-    target: names.name,
-    do: sql.dropDatabase(client),
-    skippable: true,
+  if (backup === undefined) return;
+  await op.step('record-backup', {
+    title: 'Record the backup',
+    do: records.recordBackup({ clientId, keepDays, ...backup }),
   });
 }

@@ -28,6 +28,11 @@ export interface ClientThing {
   operation: string;
 }
 
+/** What is known of a client where all of it is looked up: also the stopped sources that moves have kept. */
+export interface FoundClient extends ClientThing {
+  kept?: ClientThing[];
+}
+
 export interface CreateClientParams {
   clientId: number;
   serverId: number;
@@ -41,6 +46,29 @@ export interface DeleteClientParams {
   keepBackup: boolean;
   /** days until the archived backup is removed */
   keepDays: number;
+  /** servers that moves have kept a stopped source of it on */
+  keptOn?: number[];
+}
+
+export interface MoveClientParams {
+  clientId: number;
+  /** where it is */
+  serverId: number;
+  targetServerId: number;
+  /** days that the stopped source is kept */
+  keepDays: number;
+}
+
+/** Source and target of a move: things of one client, each on its own server. */
+export interface MoveRoute {
+  source: ClientThing;
+  target: ClientThing;
+}
+
+/** Removes the stopped source that a move has kept on this server. */
+export interface RemoveKeptSourceParams {
+  clientId: number;
+  serverId: number;
 }
 
 export interface SetAdminPasswordParams {

@@ -7,6 +7,8 @@ export const WORKFLOW_TYPES = {
   create_client: 'createClient',
   delete_client: 'deleteClient',
   set_admin_password: 'setAdminPassword',
+  move_client: 'moveClient',
+  remove_kept_source: 'removeKeptSource',
   cleanup: 'cleanup',
 } as const;
 export type OperationKind = keyof typeof WORKFLOW_TYPES;

@@ -48,6 +48,10 @@ export interface DuringOptions {
   enter: Act;
   leave: Act;
   leaveTitle: string;
+  /** how long one attempt to enter or leave may take; default 2 minutes */
+  within?: Duration;
+  /** the body ends past the point of no return, and what it has made stands in the place of the state: it is not left */
+  outlived?: true;
 }
 
 /** What `during` adds to a step of its own. */
@@ -109,13 +113,15 @@ export function createSteps(run: Run): Steps {
       if (run.results.has(key)) forgetFrom(run, key);
       const depth = run.saga.depth();
       const finished = new Set(run.results.keys());
-      const { title, enter, leave } = options;
+      const { title, enter, leave, within } = options;
       const failure = await failureIn(async () => {
-        await step(key, { title, do: enter, undo: leave, dangerous: true });
+        const time = within === undefined ? {} : { within };
+        await step(key, { title, do: enter, undo: leave, dangerous: true, ...time });
         await body();
       });
       if (failure === undefined) {
-        await leaveState(key, options);
+        if (options.outlived === true && run.committed) run.results.set(leftKey, undefined);
+        else await leaveState(key, options);
         continue;
       }
       for (const entry of await undoAll(run, run.saga.takeDownTo(depth))) run.saga.remember(entry);
@@ -140,8 +146,9 @@ export function createSteps(run: Run): Steps {
     }
   }
 
-  async function leaveState(key: string, { leave, leaveTitle }: DuringOptions): Promise<void> {
-    await step(`${key}-left`, { title: leaveTitle, do: leave, closes: key });
+  async function leaveState(key: string, { leave, leaveTitle, within }: DuringOptions): Promise<void> {
+    const time = within === undefined ? {} : { within };
+    await step(`${key}-left`, { title: leaveTitle, do: leave, closes: key, ...time });
     run.saga.drop(key);
     run.apply({ type: 'healed', step: key });
   }

@@ -1,0 +1,19 @@
+CREATE TABLE "client_places" (
+	"client_id" integer NOT NULL,
+	"server_id" integer NOT NULL,
+	"state" text NOT NULL,
+	"names" jsonb NOT NULL,
+	"operation_id" text NOT NULL,
+	"port" integer NOT NULL,
+	"subnet_index" integer NOT NULL,
+	"status" text,
+	"keep_until" timestamp with time zone,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "client_places_client_id_server_id_pk" PRIMARY KEY("client_id","server_id")
+);
+--> statement-breakpoint
+ALTER TABLE "clients" ADD COLUMN "moved_by" text;--> statement-breakpoint
+ALTER TABLE "client_places" ADD CONSTRAINT "client_places_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "client_places" ADD CONSTRAINT "client_places_server_id_servers_id_fk" FOREIGN KEY ("server_id") REFERENCES "public"."servers"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE UNIQUE INDEX "client_places_port" ON "client_places" USING btree ("server_id","port");--> statement-breakpoint
+CREATE UNIQUE INDEX "client_places_subnet" ON "client_places" USING btree ("server_id","subnet_index");
