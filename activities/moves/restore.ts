@@ -78,5 +78,18 @@ as_root "$dir" rw ${UNPACK} < "$path/files.tar.gz"`;
 
 const EMPTY = `find /slipway -mindepth 1 -maxdepth 1 ${RENDERED.map((file) => `! -name '${file.split('/')[0]}'`).join(' ')} -exec rm -rf {} +`;
 
-/** Owners by number, and every right: it runs as root. */
-const UNPACK = `cd /slipway && tar -xzpf - --numeric-owner ${RENDERED.map((file) => `--exclude './${file}'`).join(' ')}`;
+/**
+ * Owners by number, and every right: it runs as root. Beside first, as not every `tar` of an image can leave something
+ * out.
+ */
+const UNPACK = `set -e
+cd /slipway
+rm -rf .slipway-restored
+mkdir .slipway-restored
+tar -xzpf - --numeric-owner -C .slipway-restored
+cd .slipway-restored
+rm -f ${RENDERED.join(' ')}
+if [ -d php ]; then cp -a php/. ../php/ && rm -rf php; fi
+find . -mindepth 1 -maxdepth 1 -exec mv -f {} .. \\;
+cd ..
+rmdir .slipway-restored`;

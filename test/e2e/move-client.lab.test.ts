@@ -40,7 +40,7 @@ for (const [slot, hostName] of [
       );
       const [notes, files] = [await noteBodies(source, id), await fileSums(source, id)];
 
-      const view = await system.ended(await startMove(system, { id, to: targetId }));
+      const view = await system.ended(await startMove(system, { id, to: targetId, query: 'on_failure=rollback' }));
       assert.match(view.state, /^succeeded/, JSON.stringify(view));
       const { body: row } = await system.call('GET', `/clients/${id}`);
       assert.deepEqual([row['server_id'], row['status'], row['url']], [targetId, 'active', `http://${newName}`]);
