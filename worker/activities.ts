@@ -7,6 +7,7 @@ import { loadProfile, loadProfiles } from '../activities/product/profile.js';
 import { createMoveActivities } from '../activities/moves/activities.js';
 import { createClientPlaceRecords } from '../activities/records/client-places.js';
 import { createClientRecords } from '../activities/records/client-records.js';
+import { createVersionRecords } from '../activities/records/version-records.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
 import { createSqlActivities } from '../activities/sql/activities.js';
@@ -25,6 +26,7 @@ export function createActivities(parts: ActivityParts) {
   return {
     ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
     ...createClientPlaceRecords(db),
+    ...createVersionRecords(db),
     ...createSqlActivities(connections),
     ...createDockerActivities(connections),
     ...createProductActivities(connections),

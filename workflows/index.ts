@@ -3,6 +3,8 @@ export { deleteClient } from './clients/delete-client.js';
 export { moveClient } from './clients/move-client.js';
 export { removeKeptSource } from './clients/remove-kept-source.js';
 export { setAdminPassword } from './clients/set-admin-password.js';
+export { switchClient } from './clients/switch-client.js';
+export { migrateClient } from './clients/migrate-client.js';
 export { cleanup } from './fleet/cleanup.js';
 export { lend } from './operation/lend.js';
 export { probe } from './servers/probe.js';

@@ -15,8 +15,9 @@ import {
 } from './client-files.js';
 import { removeContainersScript, startScript } from './containers.js';
 import { dockerFailure } from './docker-errors.js';
-import { createHostAccess, type Host } from './host-access.js';
+import { createHostAccess, type Host } from './host.js';
 import { judgeSurvey, surveyScript } from './survey.js';
+import { createTrafficActivities } from './traffic.js';
 
 export type DockerActivities = ReturnType<typeof createDockerActivities>;
 
@@ -30,9 +31,12 @@ const REMOVE_TIMEOUT_MS = 110_000;
 /** A client's directory and containers on its server. */
 export function createDockerActivities(connections: Connections) {
   const { servers, clients, secrets, ssh } = connections;
+
   const { openHost, runJob } = createHostAccess(connections);
 
   return {
+    ...createTrafficActivities(connections),
+
     /** Changes nothing: `Conflict` names what is in the way, `InvalidInput` the versions that are there instead. */
     surveyHost: async (
       { imageComes = false, ...thing }: ClientThing & { imageComes?: boolean },
@@ -114,10 +118,10 @@ export function createDockerActivities(connections: Connections) {
       const { server, facts } = host;
       const input = dumpLogin(server, await secrets.reveal(server.sqlPassword));
       const thing = { names, operation };
-      const path = backupPath(server, names, step.operation);
-      const script = backupScript({ thing, server, docker: facts.docker, operation: step.operation, path });
+      const script = backupScript({ thing, server, docker: facts.docker, step });
       const { tail } = await runJob(host, step, { script, input, timeoutMs: BACKUP_TIMEOUT_MS });
       const sizeBytes = Number(/size (\d+)\s*$/.exec(tail)?.[1]);
+      const path = backupPath(server, names, step);
       step.summarize(`${path}, ${sizeBytes} bytes`);
       return { path, sizeBytes };
     },

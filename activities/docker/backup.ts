@@ -1,5 +1,6 @@
 import type { ClientNames, ClientThing } from '../../workflows/contract/clients.js';
 import { mark } from '../../workflows/contract/ids.js';
+import type { StepRef } from '../../workflows/contract/step.js';
 import type { Server } from '../connections.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { rootContainer } from './root-container.js';
@@ -10,8 +11,14 @@ export interface Backup {
   sizeBytes: number;
 }
 
-export function backupPath(server: Server, { name }: ClientNames, operation: string): string {
-  return `${server.baseDir}/backup/clients/${name}-${operation}`;
+/** A step that is done again after its client has been serving makes another one: visitors have written since. */
+export function backupPath(
+  server: Server,
+  { name }: ClientNames,
+  { operation, try: number }: Pick<StepRef, 'operation' | 'try'>,
+): string {
+  const again = number > 1 ? `-${number}` : '';
+  return `${server.baseDir}/backup/clients/${name}-${operation}${again}`;
 }
 
 /** The login that the engine's dump tool reads from a file: an option file of MariaDB, or a line of `.pgpass`. */
@@ -36,13 +43,12 @@ export function backupScript(input: {
   thing: ClientThing;
   server: Server;
   docker: readonly string[];
-  /** the one that makes the backup: its mark is on it */
-  operation: string;
-  /** the directory that it makes */
-  path: string;
+  /** the one that makes the backup: its operation's name and mark are on it */
+  step: StepRef;
 }): Script {
-  const { thing, server, docker, operation, path } = input;
+  const { thing, server, docker, step } = input;
   const { names } = thing;
+  const path = backupPath(server, names, step);
   return sh`
 umask 077
 set -o pipefail
@@ -55,7 +61,7 @@ rm -rf -- "$made"
 mkdir -p -- "$made"
 trap 'rm -f -- "$made/.login"' EXIT
 cat > "$made/.login"
-printf '%s\n' ${mark(operation)} > "$made/.slipway"
+printf '%s\n' ${mark(step.operation)} > "$made/.slipway"
 ${server.sqlEngine === 'postgres' ? DUMP_POSTGRES : DUMP_MARIADB}
 rm -f -- "$made/.login"
 if [ ! -d "$dir" ]; then echo "$dir is not there any more"

@@ -61,7 +61,11 @@ export function clientFiles({
     timezone: client.timezone,
   });
   return [
-    { path: CLIENT_FILES.env, mode: '640', content: renderEnvFile({ example, values, ...(current === undefined ? {} : { current }) }) },
+    {
+      path: CLIENT_FILES.env,
+      mode: '640',
+      content: renderEnvFile({ example, values, ...(current === undefined ? {} : { current }) }),
+    },
     { path: CLIENT_FILES.phpIni, mode: '644', content: renderPhpIni(client) },
     { path: CLIENT_FILES.compose, mode: '640', content: renderComposeFile({ ...names, profile, operation }) },
   ];

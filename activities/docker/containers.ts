@@ -19,7 +19,7 @@ export function composeCommand({ names }: Pick<ClientThing, 'names'>, { compose 
 }
 
 /** Both labels: the client's number and whose it is, so that a neighbour can never match. */
-function labelFilters({ names, operation }: ClientThing): string[] {
+export function labelFilters({ names, operation }: ClientThing): string[] {
   return [
     '--filter',
     `label=${CLIENT_LABEL}=${names.name}`,
@@ -39,13 +39,34 @@ const RESTARTS_TOLERATED = 2;
 
 /**
  * Starts the project and waits until its container is healthy, or answers 2xx or 3xx on its health path. Exits with 1
- * and the end of the container's log when it exits, keeps restarting, or does not get there in time.
+ * and the end of the container's log when it exits, keeps restarting, or does not get there in time. `anew`: also a
+ * container that is as it should be is replaced, with whatever was set on it.
  */
 export function startScript(
   thing: ClientThing,
-  { facts, profile }: { facts: HostFacts; profile: ProductProfile },
+  { facts, profile, anew = false }: { facts: HostFacts; profile: ProductProfile; anew?: boolean },
 ): Script {
   const { names } = thing;
+  const replacing = anew ? ['--force-recreate'] : [];
+  return sh`
+up() { ${composeCommand(thing, facts)} up -d --no-build ${replacing} </dev/null; }
+# a daemon that dies in the middle leaves a container of ours that it can neither start nor make again
+up_again() {
+  made=$(${facts.docker} ps -aq --no-trunc --filter status=created ${labelFilters(thing)} </dev/null)
+  [ -n "$made" ] || return 1
+  ${facts.docker} rm -f $made </dev/null >/dev/null
+  up
+}
+${facts.docker} image inspect --format . -- ${names.image} >/dev/null
+up || up_again
+${waitHealthyScript(thing, { facts, profile })}`;
+}
+
+/** Waits for a container that was just started; exits as `startScript` does. */
+export function waitHealthyScript(
+  { names }: Pick<ClientThing, 'names'>,
+  { facts, profile }: { facts: HostFacts; profile: ProductProfile },
+): Script {
   const waitSeconds = healthDeadlineSeconds(profile);
   return sh`
 name=${names.name} port=${names.port} path=${profile.healthPath} host=${names.hostname} wait=${waitSeconds}
@@ -59,16 +80,6 @@ fail() {
   printf '%s\n' "container $name $1"
   exit 1
 }
-up() { ${composeCommand(thing, facts)} up -d --no-build </dev/null; }
-# a daemon that dies in the middle leaves a container of ours that it can neither start nor make again
-up_again() {
-  made=$(${facts.docker} ps -aq --no-trunc --filter status=created ${labelFilters(thing)} </dev/null)
-  [ -n "$made" ] || return 1
-  ${facts.docker} rm -f $made </dev/null >/dev/null
-  up
-}
-${facts.docker} image inspect --format . -- ${names.image} >/dev/null
-up || up_again
 limit=$((SECONDS + wait))
 while :; do
   if answers; then break; fi
@@ -82,29 +93,6 @@ while :; do
   [ "$SECONDS" -lt "$limit" ] || fail "is $status and $health after $wait seconds, and $path does not answer"
   sleep 0.1
 done`;
-}
-
-/**
- * Stops the client's containers, and keeps them from coming back with the host or with Docker: `restart: always` would
- * start what a person has stopped, beside the one that has taken its place.
- */
-export function parkScript(thing: ClientThing, docker: readonly string[]): Script {
-  return sh`
-found=$(${docker} ps -aq --no-trunc ${labelFilters(thing)} </dev/null)
-[ -n "$found" ] || exit 0
-${docker} update --restart=no $found </dev/null >/dev/null
-${docker} stop $found </dev/null >/dev/null`;
-}
-
-/** Takes back `parkScript`, up to a healthy client. */
-export function unparkScript(
-  thing: ClientThing,
-  { facts, profile }: { facts: HostFacts; profile: ProductProfile },
-): Script {
-  return sh`
-found=$(${facts.docker} ps -aq --no-trunc ${labelFilters(thing)} </dev/null)
-[ -z "$found" ] || ${facts.docker} update --restart=always $found </dev/null >/dev/null
-${startScript(thing, { facts, profile })}`;
 }
 
 /** Removes all containers that the filters find; one that is on its way out already is waited for. */

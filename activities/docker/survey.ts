@@ -1,6 +1,7 @@
 import type { ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { mark } from '../../workflows/contract/ids.js';
+import { splitImage } from '../../workflows/contract/versions.js';
 import { nameOf, type Server } from '../connections.js';
 import { fileServing, LIST_SERVER_NAMES } from '../nginx/server-names.js';
 import { brokenNeighbour } from '../nginx/swap-failures.js';
@@ -32,13 +33,6 @@ set -o pipefail
 ${facts.nginx} -T 2>/dev/null | ${LIST_SERVER_NAMES} || printf 'nginx|%s\n' "$(${facts.nginx} -t 2>&1 | tail -n 3 | tr '\n|' '  ')"`;
 }
 
-/** `registry:5000/image:tag` → image and tag: only a colon behind the last slash begins a tag. */
-export function splitImage(reference: string): [string, string] {
-  const colon = reference.lastIndexOf(':');
-  if (colon < 0 || colon < reference.lastIndexOf('/')) return [reference, ''];
-  return [reference.slice(0, colon), reference.slice(colon + 1)];
-}
-
 /** `Conflict`, `InvalidInput` or `CapacityExceeded` for what the survey's output says stands in the way; else nothing. */
 export function judgeSurvey(
   output: string,
@@ -66,7 +60,8 @@ export function judgeSurvey(
   );
 }
 
-function judgeImage(lines: readonly string[], { names }: ClientThing, server: Server): void {
+/** `InvalidInput` unless a line `image|<tag>` of the output says that the client's version is there. */
+export function judgeImage(lines: readonly string[], { names }: ClientThing, server: Server): void {
   const [image, version] = splitImage(names.image);
   const versions = fieldsOf(lines, 'image').flatMap(([tag]) =>
     tag === undefined || tag === '<none>' ? [] : [tag],

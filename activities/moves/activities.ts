@@ -2,18 +2,22 @@ import type { ClientThing, MoveRoute } from '../../workflows/contract/clients.js
 import { failure } from '../../workflows/contract/failures.js';
 import { effectKey, jobKey, type StepContext } from '../../workflows/contract/step.js';
 import { type Connections, nameOf, requireHostKey, targetOf } from '../connections.js';
-import { backupScript, dumpLogin } from '../docker/backup.js';
-import { type ClientFilesInput, clientFiles, FOREIGN_EXIT, writeFilesScript } from '../docker/client-files.js';
+import { backupPath, dumpLogin } from '../docker/backup.js';
+import {
+  type ClientFilesInput,
+  clientFiles,
+  FOREIGN_EXIT,
+  writeFilesScript,
+} from '../docker/client-files.js';
 import { CLIENT_FILES } from '../docker/compose-file.js';
 import { removeFound } from '../docker/containers.js';
 import { dockerFailure } from '../docker/docker-errors.js';
-import { createHostAccess, type Host } from '../docker/host-access.js';
+import { createHostAccess, type Host } from '../docker/host.js';
 import { loadProfile } from '../product/profile.js';
 import { ASK_HTTP } from '../servers/ask-http.js';
-import { sh } from '../ssh/shell.js';
-import { restoreDatabaseScript, restoreFilesScript } from './restore.js';
+import { checkIdentifier, mariadbHost } from '../sql/identifiers.js';
+import { type Script, sh } from '../ssh/shell.js';
 import { compareScript, sumsScript } from './sums.js';
-import { createTrafficActivities } from './traffic.js';
 import { DUMP_FILES, SUMS, type SumsOf, workspaceOf } from './workspace.js';
 
 export type MoveActivities = ReturnType<typeof createMoveActivities>;
@@ -43,13 +47,11 @@ export function createMoveActivities(connections: Connections) {
       containerName: jobKey(step),
     });
     const input = await loginOf(host);
-    await runJob(host, step, { script, input, timeoutMs: DATA_TIMEOUT_MS, onEnd: endContainer(host, step) });
+    await runJob(host, step, { script, input, timeoutMs: DATA_TIMEOUT_MS });
     return host;
   };
 
   return {
-    ...createTrafficActivities(connections),
-
     /** The source's image on the target: what is there by its name already, else streamed from the source. */
     async ensureImage({ source, target }: MoveRoute, step: StepContext): Promise<void> {
       const { image } = source.names;
@@ -60,7 +62,10 @@ export function createMoveActivities(connections: Connections) {
       const from = await openHost(source.names.serverId, step);
       const path = `${workspaceOf(to.server, step.operation)}/image.tar.gz`;
       const sizeBytes = await ssh.transfer({
-        from: { target: from.target, script: sh`set -o pipefail; ${from.facts.docker} save -- ${image} | gzip -1` },
+        from: {
+          target: from.target,
+          script: sh`set -o pipefail; ${from.facts.docker} save -- ${image} | gzip -1`,
+        },
         to: { target: to.target, path },
         step,
         what: `moving the image ${image}`,
@@ -99,20 +104,6 @@ export function createMoveActivities(connections: Connections) {
       throw dockerFailure({ what: `writing ${where}`, exitCode, output: stderr });
     },
 
-    /** Dump of the database and archive of the files, whole or absent, one for each try of the step. */
-    async dumpClient(thing: ClientThing, step: StepContext): Promise<{ path: string }> {
-      const host = await openHost(thing.names.serverId, step);
-      const { server, facts } = host;
-      const path = `${workspaceOf(server, step.operation)}/dump-${step.try}`;
-      const script = sh`root_name=${jobKey(step)}
-${backupScript({ thing, server, docker: facts.docker, operation: step.operation, path })}`;
-      const input = await loginOf(host);
-      const onEnd = endContainer(host, step);
-      const { tail } = await runJob(host, step, { script, input, timeoutMs: DATA_TIMEOUT_MS, onEnd });
-      step.summarize(`${/size (\d+)\s*$/.exec(tail)?.[1] ?? '?'} bytes`);
-      return { path };
-    },
-
     /** What the moved data is compared with; nothing must write to the client meanwhile. */
     async sumSource(thing: Dumped, step: StepContext): Promise<void> {
       await withSums(thing, 'source', step);
@@ -120,18 +111,19 @@ ${backupScript({ thing, server, docker: facts.docker, operation: step.operation,
 
     /** Streams the dump to the target, file by file, each whole or absent. */
     async moveDump(
-      { source, target, path }: MoveRoute & { path: string },
+      { path, ...route }: MoveRoute & { path: string },
       step: StepContext,
     ): Promise<{ path: string }> {
+      const { source, target } = route;
       const [from, to] = await Promise.all([
         openHost(source.names.serverId, step),
         openHost(target.names.serverId, step),
       ]);
-      const made = `${workspaceOf(to.server, step.operation)}/moved-${step.try}`;
+      const made = backupPath(to.server, target.names, step);
       let sizeBytes = 0;
       for (const file of await listDump(from, path, step)) {
         sizeBytes += await ssh.transfer({
-          from: { target: from.target, script: sh`cat -- ${`${path}/${file}`}` },
+          from: { target: from.target, script: readScript(`${path}/${file}`, route) },
           to: { target: to.target, path: `${made}/${file}` },
           step,
           what: `moving ${file} of ${source.names.name}`,
@@ -140,19 +132,6 @@ ${backupScript({ thing, server, docker: facts.docker, operation: step.operation,
       }
       step.summarize(`${sizeBytes} bytes`);
       return { path: made };
-    },
-
-    async restoreDatabase(thing: Dumped, step: StepContext): Promise<void> {
-      const host = await openHost(thing.names.serverId, step);
-      const script = restoreDatabaseScript({ thing, server: host.server, path: thing.path });
-      await runJob(host, step, { script, input: await loginOf(host), timeoutMs: DATA_TIMEOUT_MS });
-    },
-
-    async restoreFiles(thing: Dumped, step: StepContext): Promise<void> {
-      const host = await openHost(thing.names.serverId, step);
-      const { docker } = host.facts;
-      const script = restoreFilesScript({ thing, path: thing.path, docker, containerName: jobKey(step) });
-      await runJob(host, step, { script, timeoutMs: DATA_TIMEOUT_MS, onEnd: endContainer(host, step) });
     },
 
     /** Rows and sums of every table, and sums and rights of every file, against those of the source. */
@@ -179,11 +158,12 @@ ask_http ${names.port} ${healthPath} ${names.hostname}`;
     },
 
     /** Ends what the step has running on the server, and removes what the operation has laid down there. */
-    async clearMove({ serverId }: { serverId: number }, step: StepContext): Promise<void> {
-      const host = await openHost(serverId, step);
+    async clearMove({ names }: Pick<ClientThing, 'names'>, step: StepContext): Promise<void> {
+      const host = await openHost(names.serverId, step);
       const operation = step.undo?.of ?? step.operation;
       if (step.phase === 'undo') await ssh.endJobs(host.target, step, endContainer(host, step));
-      const script = sh`rm -rf -- ${workspaceOf(host.server, operation)}`;
+      const dump = backupPath(host.server, names, { operation, try: 1 });
+      const script = sh`rm -rf -- ${workspaceOf(host.server, operation)} ${dump} ${`${dump}.partial`} ${`${dump}-`}*`;
       const what = `removing what the move has laid down on ${nameOf(host.server)}`;
       await ssh.runOk(host.target, script, { fence: step, what, timeoutMs: CLEAR_TIMEOUT_MS });
     },
@@ -203,13 +183,18 @@ ask_http ${names.port} ${healthPath} ${names.hostname}`;
     throw failure('CommandFailed', `${file} on ${nameOf(server)} cannot be read: ${stderr.trim()}`);
   }
 
-  async function listDump({ server, target }: Host, path: string, { signal }: StepContext): Promise<string[]> {
+  async function listDump(
+    { server, target }: Host,
+    path: string,
+    { signal }: StepContext,
+  ): Promise<string[]> {
     const script = sh`cd -- ${path} && find . -maxdepth 1 -type f -printf '%f\n'`;
     const { stdout } = await ssh.runOk(target, script, { signal, what: 'listing the dump' });
     const there = stdout.split('\n');
     const files = DUMP_FILES.filter((file) => there.includes(file));
     const needed = ['files.tar.gz', SUMS.source];
-    const whole = needed.every((file) => there.includes(file)) && there.some((file) => file.startsWith('database.'));
+    const whole =
+      needed.every((file) => there.includes(file)) && there.some((file) => file.startsWith('database.'));
     if (whole) return [...files];
     throw failure('CommandFailed', `the dump in ${path} on ${nameOf(server)} is not whole`, {
       hint: "are the client's database and directory still there? then retry",
@@ -226,7 +211,22 @@ ask_http ${names.port} ${healthPath} ${names.hostname}`;
   }
 }
 
+/**
+ * A file of the dump as it is to arrive. Whoever defined a view or trigger is an account of the source's network: there
+ * it is the client's account on the target. Only lines that begin so are changed, which no line of data does.
+ */
+function readScript(file: string, { source, target }: MoveRoute): Script {
+  if (!file.endsWith('/database.sql.gz')) return sh`cat -- ${file}`;
+  const [from, to] = [source, target].map(({ names }) => mariadbHost(names.subnet)) as [string, string];
+  return sh`set -o pipefail
+q='\`' name=${checkIdentifier(source.names.name)} from=${from} to=${to}
+gunzip -c -- ${file} | sed "/^\/\*!5\|^CREATE /s|DEFINER=$q$name$q@$q$from$q|DEFINER=$q$name$q@$q$to$q|g" | gzip -1`;
+}
+
 /** A one-off container that bears a job's key would go on without its job. */
 function endContainer({ facts }: Host, step: StepContext) {
-  return removeFound(facts.docker, ['--filter', `name=^/?${effectKey(step).toLowerCase()}-[0-9]+$`]);
+  return removeFound(facts.docker, [
+    '--filter',
+    `name=^/?${effectKey(step).toLowerCase()}-[0-9]+(-restore)?$`,
+  ]);
 }

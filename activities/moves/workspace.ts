@@ -2,7 +2,7 @@ import { OPERATION_ID } from '../../workflows/contract/ids.js';
 import { failure } from '../../workflows/contract/failures.js';
 import type { Server } from '../connections.js';
 
-/** Where a move or copy lays down what is under way, on both of its servers. */
+/** Where a move or copy lays down an image that is under way. */
 export function workspaceOf(server: Pick<Server, 'baseDir'>, operation: string): string {
   if (!OPERATION_ID.test(operation)) throw failure('InvalidInput', `no operation id: ${operation}`);
   return `${server.baseDir}/slipway/moves/${operation.toLowerCase()}`;

@@ -13,7 +13,9 @@ import {
   targetOf,
 } from '../connections.js';
 import { loadProfile, type ProductProfile } from '../product/profile.js';
+import { refuseChanging } from '../docker/changing.js';
 import { type HostFacts, hostFacts } from '../servers/host-facts.js';
+import { joinScripts } from '../ssh/shell.js';
 import { type Publication, publishScript, removeScript } from './swap.js';
 import { swapFailure } from './swap-failures.js';
 import { renderVhost, type VhostInput, type VhostVariant, vhostMarker } from './vhost.js';
@@ -27,6 +29,7 @@ export interface PublishInput extends ClientThing {
   variant: PublishedVariant;
   /** of a moved one: its names on the server where it is now */
   movedTo?: ClientNames;
+  returning?: boolean;
 }
 
 /** Time for the lock on the host, two tests, a reload and the question behind it. */
@@ -41,9 +44,12 @@ export function createNginxActivities(connections: Connections) {
   const { servers, clients, ssh } = connections;
 
   return {
-    /** Publishes the client, or its maintenance page; the former file serves on until the new one does. */
+    /**
+     * Publishes the client, or its maintenance page; the former file serves on until the new one does. `returning`: it
+     * leaves a change of the client's data, so it is refused while that is neither done nor taken back.
+     */
     publishVhost: async (
-      { names, operation, variant, movedTo }: PublishInput,
+      { names, operation, variant, movedTo, returning = false }: PublishInput,
       step: StepContext,
     ): Promise<void> => {
       const { clientId, serverId, hostname } = names;
@@ -63,7 +69,9 @@ export function createNginxActivities(connections: Connections) {
         ...{ thing, server, client, facts, checkAddresses, trustedProxies },
         variant: shown,
       });
-      const result = await ssh.run(targetOf(requireHostKey(server)), publishScript(publication), {
+      const publish = publishScript(publication);
+      const script = returning ? joinScripts([refuseChanging(names, step), publish]) : publish;
+      const result = await ssh.run(targetOf(requireHostKey(server)), script, {
         input: texts.join(''),
         fence: step,
         timeoutMs: SWAP_TIMEOUT_MS,

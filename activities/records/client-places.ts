@@ -6,7 +6,7 @@ import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { findAddresses } from './client-addresses.js';
 import { clientRow, nameThings, requireServer } from './client-reservation.js';
-import { writeFor } from './operation-log.js';
+import { createWriter } from './client-writes.js';
 
 export type ClientPlaceRecords = ReturnType<typeof createClientPlaceRecords>;
 
@@ -25,10 +25,11 @@ const DAY_MS = 86_400_000;
 
 /** Where a client is beside the server of its row: a move's target until the commit, the kept source afterwards. */
 export function createClientPlaceRecords(db: Db) {
+  const write = createWriter(db);
   return {
     /** Takes a port and a network on the target. Asked again by the same operation, it answers the same. */
     reserveTarget: ({ clientId, serverId }: TargetWish, step: StepContext): Promise<PreparedPlace> =>
-      writeFor(db, step, async (tx) => {
+      write(step, async (tx) => {
         const known = await placeOf(tx, { clientId, serverId });
         if (known?.state === 'kept') throw keptThere(known);
         if (known?.operationId === step.operation) return preparedOf(known);
@@ -53,7 +54,7 @@ export function createClientPlaceRecords(db: Db) {
 
     /** Undo of `reserveTarget`: the client is again what it was. */
     releaseTarget: ({ clientId, serverId }: TargetWish, step: StepContext): Promise<void> =>
-      writeFor(db, step, async (tx) => {
+      write(step, async (tx) => {
         const operation = step.undo?.of ?? step.operation;
         const known = await placeOf(tx, { clientId, serverId });
         if (known === undefined || known.state === 'kept' || known.operationId !== operation) return;
@@ -69,7 +70,7 @@ export function createClientPlaceRecords(db: Db) {
       { clientId, serverId, keepDays }: TargetWish & { keepDays: number },
       step: StepContext,
     ): Promise<void> =>
-      writeFor(db, step, async (tx) => {
+      write(step, async (tx) => {
         const row = await clientRow(tx, clientId);
         if (row.movedBy === step.operation) return;
         const place = await placeOf(tx, { clientId, serverId });
@@ -104,7 +105,7 @@ export function createClientPlaceRecords(db: Db) {
 
     /** Its port and network are free again. */
     forgetKeptSource: (wish: TargetWish, step: StepContext): Promise<void> =>
-      writeFor(db, step, async (tx) => {
+      write(step, async (tx) => {
         await tx.delete(clientPlaces).where(and(at(wish), eq(clientPlaces.state, 'kept')));
       }),
   };
@@ -138,7 +139,10 @@ async function placeOf(db: Queries, wish: TargetWish) {
 }
 
 function keptThere({ clientId, serverId }: TargetWish) {
-  return failure('Conflict', `server ${serverId} still keeps the source of an earlier move of client ${clientId}`);
+  return failure(
+    'Conflict',
+    `server ${serverId} still keeps the source of an earlier move of client ${clientId}`,
+  );
 }
 
 /** The target's own names; secrets, image and product are the client's, wherever it is. */

@@ -1,13 +1,21 @@
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
-import { backups, clientPlaces, clients, operations, operationUndos, OPEN_UNDOS } from '../../db/schema/index.js';
+import {
+  type BackupKind,
+  backups,
+  clientPlaces,
+  clients,
+  operations,
+  operationUndos,
+  OPEN_UNDOS,
+} from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
 import type { ClientThing, CreateClientParams, FoundClient } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import { subjectId } from '../../workflows/contract/ids.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { listKeptSources } from './client-places.js';
-import { writeFor } from './operation-log.js';
+import { createWriter } from './client-writes.js';
 import {
   clientRow,
   foresee,
@@ -22,8 +30,7 @@ export type ClientRecords = ReturnType<typeof createClientRecords>;
 export function createClientRecords(options: ReservationParts) {
   const { db, secrets } = options;
 
-  const write = <Result>(step: StepContext, act: (tx: Tx) => Promise<Result>): Promise<Result> =>
-    writeFor(db, step, act);
+  const write = createWriter(db);
 
   return {
     /** Takes a port and a network and names everything that will be made. Asked again, it answers the same. */
@@ -102,10 +109,10 @@ export function createClientRecords(options: ReservationParts) {
     },
 
     async recordBackup(
-      input: { clientId: number; path: string; sizeBytes: number; keepDays: number },
+      input: { clientId: number; path: string; sizeBytes: number; keepDays: number; kind?: BackupKind },
       step: StepContext,
     ): Promise<void> {
-      const { clientId, path, sizeBytes, keepDays } = input;
+      const { clientId, path, sizeBytes, keepDays, kind = 'delete' } = input;
       const row = await clientRow(db, clientId);
       const expiresAt = new Date(Date.now() + keepDays * 86_400_000);
       await db
@@ -113,7 +120,7 @@ export function createClientRecords(options: ReservationParts) {
         .values({
           clientId,
           serverId: row.serverId,
-          kind: 'delete',
+          kind,
           operationId: step.operation,
           path,
           sizeBytes,

@@ -1,11 +1,9 @@
 import { eq, type SQL, sql } from 'drizzle-orm';
-import type { Db, Queries, Tx } from '../../db/database.js';
+import type { Queries, Tx } from '../../db/database.js';
 import { OPERATION_CHANNEL } from '../../db/operation-channel.js';
 import { operations } from '../../db/schema/index.js';
-import { failure } from '../../workflows/contract/failures.js';
-import { isEnd, type OperationState } from '../../workflows/contract/operation.js';
+import type { OperationState } from '../../workflows/contract/operation.js';
 import type { LogLine } from '../../workflows/contract/records.js';
-import type { StepContext } from '../../workflows/contract/step.js';
 
 /** What whoever locked an operation's row knows of it until the end of the transaction. */
 export interface LockedOperation {
@@ -22,20 +20,6 @@ export async function lockOperation(tx: Tx, id: string): Promise<LockedOperation
     .where(eq(operations.id, id))
     .for('update');
   return row;
-}
-
-/** Writes for an open operation only: a late attempt must not, the client may be another operation's by now, or deleted. */
-export function writeFor<Result>(
-  db: Db,
-  { operation: id }: Pick<StepContext, 'operation'>,
-  act: (tx: Tx) => Promise<Result>,
-): Promise<Result> {
-  return db.transaction(async (tx) => {
-    const operation = await lockOperation(tx, id);
-    if (operation === undefined || isEnd(operation.state))
-      throw failure('OperationClosed', `operation ${id} is over; it writes nothing any more`);
-    return act(tx);
-  });
 }
 
 /** Appends lines to an operation's createlog: numbered without gap, each key once. Tells whoever waits for changes. */

@@ -71,6 +71,24 @@ export function createSqlActivities({
         return session.writeCloudSettings(names.name, { mine: flag, first: flag });
       }),
 
+    /** Changes nothing. `Unauthorized` when a dump holds what this login could not restore: then no backup would help. */
+    checkRestorable: ({ names }: ClientThing, step: StepContext): Promise<void> =>
+      withSession(names, step, async (session, server) => {
+        const kinds = await session.unrestorable(names.name);
+        if (kinds.length === 0) return;
+        throw failure(
+          'Unauthorized',
+          `database ${names.name} holds ${kinds.join(', ')} that ${server.sqlUser} on ${nameOf(server)} may not restore`,
+          { hint: `GRANT SET USER ON *.* to ${server.sqlUser}, then retry` },
+        );
+      }),
+
+    /** `version`: a tag such as `1.4-master`, for the product's own pages and for what it offers next. */
+    recordVersion: (
+      { names, version }: ClientThing & { version: string },
+      step: StepContext,
+    ): Promise<void> => withSession(names, step, (session) => session.recordVersion(names.name, version)),
+
     /** What the product reads of its client: maintenance, licence, version, configuration (source: Alfa Cloud). */
     writeCloudSettings: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
       const client = await clients.get(names.clientId);

@@ -37,6 +37,12 @@ export interface SqlSession {
   /** removes both when they bear the mark, sessions first, with whatever an attempt left half-made */
   remove(thing: OwnedDatabase): Promise<Removal>;
   writeCloudSettings(name: string, settings: CloudSettings): Promise<void>;
+  /** the client's version in its `cloud_settings`, and among those of its `cloud_versions` */
+  recordVersion(name: string, version: string): Promise<void>;
+  /** versions that the client may be switched to by itself: those of its `cloud_versions` */
+  releasedVersions(name: string): Promise<string[]>;
+  /** kinds of things in the database that this login could dump but not restore, such as `triggers` */
+  unrestorable(name: string): Promise<string[]>;
   /** version of the server, such as `10.11.6-MariaDB` */
   version(): Promise<string>;
   /** accounts of this login that may log in from any address; empty where the engine does not keep addresses */

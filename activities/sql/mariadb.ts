@@ -61,6 +61,9 @@ function sessionOn(db: Connection): SqlSession {
     ensure: (thing) => ensure(db, thing),
     remove: (thing) => remove(db, thing),
     writeCloudSettings: (name, settings) => writeCloudSettings(db, name, settings),
+    recordVersion: (name, version) => recordVersion(db, name, version),
+    releasedVersions: (name) => releasedVersions(db, name),
+    unrestorable: (name) => unrestorable(db, name),
     version: async () => String((await rows(db, 'SELECT VERSION() AS version'))[0]?.['version']),
     openAccounts: () => openAccounts(db),
   };
@@ -144,6 +147,15 @@ async function writeCloudSettings(
   name: string,
   { mine, first }: CloudSettings,
 ): Promise<void> {
+  const at = await ensureCloudTables(db, name);
+  await db.query(
+    `INSERT INTO ${at}.cloud_settings (name, value) VALUES ? ON DUPLICATE KEY UPDATE value = VALUES(value)`,
+    [Object.entries(mine)],
+  );
+  await db.query(`INSERT IGNORE INTO ${at}.cloud_settings (name, value) VALUES ?`, [Object.entries(first)]);
+}
+
+async function ensureCloudTables(db: Connection, name: string): Promise<string> {
   const at = mariadbName(name);
   await db.query(
     `CREATE TABLE IF NOT EXISTS ${at}.cloud_settings (name varchar(64) PRIMARY KEY, value text)`,
@@ -152,11 +164,47 @@ async function writeCloudSettings(
     `CREATE TABLE IF NOT EXISTS ${at}.cloud_versions
        (version varchar(128) PRIMARY KEY, info text, released_at datetime)`,
   );
+  return at;
+}
+
+async function recordVersion(db: Connection, name: string, version: string): Promise<void> {
+  const at = await ensureCloudTables(db, name);
   await db.query(
-    `INSERT INTO ${at}.cloud_settings (name, value) VALUES ? ON DUPLICATE KEY UPDATE value = VALUES(value)`,
-    [Object.entries(mine)],
+    `INSERT INTO ${at}.cloud_settings (name, value) VALUES ('version', ?) ON DUPLICATE KEY UPDATE value = VALUES(value)`,
+    [version],
   );
-  await db.query(`INSERT IGNORE INTO ${at}.cloud_settings (name, value) VALUES ?`, [Object.entries(first)]);
+  await db.query(
+    `INSERT IGNORE INTO ${at}.cloud_versions (version, info, released_at) VALUES (?, '', UTC_TIMESTAMP())`,
+    [version],
+  );
+}
+
+async function releasedVersions(db: Connection, name: string): Promise<string[]> {
+  const [table] = await rows(
+    db,
+    "SELECT 1 AS found FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = 'cloud_versions'",
+    [name],
+  );
+  if (table === undefined) return [];
+  const found = await rows(db, `SELECT version FROM ${mariadbName(name)}.cloud_versions`);
+  return found.map((row) => String(row['version']));
+}
+
+/** Whose DEFINER is another account, only those may make again who hold SET USER, or SUPER before 11.0. */
+async function unrestorable(db: Connection, name: string): Promise<string[]> {
+  const found = await rows(
+    db,
+    `SELECT DISTINCT kind FROM (
+       SELECT 'triggers' AS kind, DEFINER AS definer FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?
+       UNION ALL SELECT 'views', DEFINER FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?
+       UNION ALL SELECT 'routines', DEFINER FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?
+       UNION ALL SELECT 'events', DEFINER FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?) AS things
+     WHERE definer <> CURRENT_USER() AND NOT EXISTS (
+       SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SET USER' OR (
+         PRIVILEGE_TYPE = 'SUPER' AND CAST(SUBSTRING_INDEX(VERSION(), '.', 1) AS UNSIGNED) < 11))`,
+    [name, name, name, name],
+  );
+  return found.map((row) => String(row['kind'])).sort();
 }
 
 async function openAccounts(db: Connection): Promise<string[]> {

@@ -81,6 +81,11 @@ function sessionOn(sql: Sql, within: Within): SqlSession {
     remove: (thing) => remove(sql, thing),
     writeCloudSettings: (name, settings) =>
       within(checkIdentifier(name), (inside) => writeCloudSettings(inside, name, settings)),
+    recordVersion: (name, version) =>
+      within(checkIdentifier(name), (inside) => recordVersion(inside, name, version)),
+    releasedVersions: (name) => within(checkIdentifier(name), releasedVersions),
+    // what is restored belongs to the client's role, which the login is a member of
+    unrestorable: async () => [],
     version: async () => String((await sql`SHOW server_version`)[0]?.['server_version']),
     // which addresses may log in stands in pg_hba.conf, which a remote login cannot read
     openAccounts: async () => [],
@@ -200,18 +205,41 @@ async function dropRole(sql: Sql, name: string): Promise<void> {
 
 async function writeCloudSettings(sql: Sql, name: string, { mine, first }: CloudSettings): Promise<void> {
   await sql.begin(async (tx) => {
-    // as the product's role: it owns the tables, whoever of the two was first to make them
-    await tx.unsafe(`
-      SET LOCAL ROLE ${postgresName(name)};
-      SET LOCAL search_path = public;
-      CREATE TABLE IF NOT EXISTS cloud_settings (name varchar(64) PRIMARY KEY, value text);
-      CREATE TABLE IF NOT EXISTS cloud_versions
-        (version varchar(128) PRIMARY KEY, info text, released_at timestamptz)`);
+    await ensureCloudTables(tx, name);
     await tx`
       INSERT INTO cloud_settings ${tx(settingRows(mine))}
       ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
     await tx`INSERT INTO cloud_settings ${tx(settingRows(first))} ON CONFLICT (name) DO NOTHING`;
   });
+}
+
+async function ensureCloudTables(tx: postgresjs.TransactionSql, name: string): Promise<void> {
+  // as the product's role: it owns the tables, whoever of the two was first to make them
+  await tx.unsafe(`
+    SET LOCAL ROLE ${postgresName(name)};
+    SET LOCAL search_path = public;
+    CREATE TABLE IF NOT EXISTS cloud_settings (name varchar(64) PRIMARY KEY, value text);
+    CREATE TABLE IF NOT EXISTS cloud_versions
+      (version varchar(128) PRIMARY KEY, info text, released_at timestamptz)`);
+}
+
+async function recordVersion(sql: Sql, name: string, version: string): Promise<void> {
+  await sql.begin(async (tx) => {
+    await ensureCloudTables(tx, name);
+    await tx`
+      INSERT INTO cloud_settings (name, value) VALUES ('version', ${version})
+      ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
+    await tx`
+      INSERT INTO cloud_versions (version, info, released_at) VALUES (${version}, '', now())
+      ON CONFLICT (version) DO NOTHING`;
+  });
+}
+
+async function releasedVersions(sql: Sql): Promise<string[]> {
+  const [table] = await sql`SELECT to_regclass('public.cloud_versions') IS NOT NULL AS found`;
+  if (table?.['found'] !== true) return [];
+  const found = await sql<{ version: string }[]>`SELECT version FROM public.cloud_versions`;
+  return found.map(({ version }) => version);
 }
 
 function settingRows(settings: Readonly<Record<string, string>>) {

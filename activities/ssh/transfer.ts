@@ -30,8 +30,7 @@ export async function transfer(ports: Ports, wish: Transfer): Promise<number> {
     timeoutMs,
   });
   if (exitCode === CUT_SHORT_EXIT) throw failure('Unavailable', `${what}: ${stderr.trim()}`);
-  if (exitCode !== 0)
-    throw classifyExit({ command: `${what} on ${describe(to.target)}`, exitCode, stderr });
+  if (exitCode !== 0) throw classifyExit({ command: `${what} on ${describe(to.target)}`, exitCode, stderr });
   return sent.sizeBytes;
 }
 

@@ -42,7 +42,12 @@ export async function moveClient(deps: RouteDeps, request: MoveRequest): Promise
         return {
           subject: subjectId('client', id),
           answerId: id,
-          params: { clientId: id, serverId: client.serverId, targetServerId, keepDays: deps.settings.moveKeepDays },
+          params: {
+            clientId: id,
+            serverId: client.serverId,
+            targetServerId,
+            keepDays: deps.settings.moveKeepDays,
+          },
           title: `Move client ${id} (${client.subdomain}) to ${target.name}`,
           clientId: id,
           serverId: client.serverId,

@@ -221,7 +221,9 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
         if (clients > 0) throw new Problem('in_use', { detail: `${clients} client(s) live on server ${id}` });
         const places = (await countPlaces(tx, [id])).get(id) ?? 0;
         if (places > 0)
-          throw new Problem('in_use', { detail: `${places} kept source(s) or target(s) of moves are on server ${id}` });
+          throw new Problem('in_use', {
+            detail: `${places} kept source(s) or target(s) of moves are on server ${id}`,
+          });
         await deleteServer(tx, id);
         await deps.secrets.eraseAllOf(tx, `servers/${id}`);
         await recordAudit(tx, auditOf(c, { subject: `server:${id}`, outcome: 'deleted' }));

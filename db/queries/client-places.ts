@@ -32,7 +32,9 @@ export async function listFormerHosts(
     .select({ host: servers.host, names: clientPlaces.names })
     .from(clientPlaces)
     .innerJoin(servers, eq(servers.id, clientPlaces.serverId))
-    .where(and(eq(clientPlaces.clientId, id), ne(clientPlaces.serverId, serverId), eq(clientPlaces.state, 'kept')));
+    .where(
+      and(eq(clientPlaces.clientId, id), ne(clientPlaces.serverId, serverId), eq(clientPlaces.state, 'kept')),
+    );
   return rows.filter(({ names }) => names.hostname === hostname).map(({ host }) => host);
 }
 
@@ -57,6 +59,12 @@ export async function listOverdueSources(db: Queries, { now, limit }: { now: Dat
     .limit(limit);
   return rows.map(({ place, client, host }): OverdueSource => {
     const { clientId, serverId, names } = place;
-    return { clientId, serverId, hostname: names.hostname, sameName: client?.hostname === names.hostname, host };
+    return {
+      clientId,
+      serverId,
+      hostname: names.hostname,
+      sameName: client?.hostname === names.hostname,
+      host,
+    };
   });
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dockerFailure, isTransientExit } from '../../activities/docker/docker-errors.js';
 import { networksOverlap } from '../../activities/docker/networks.js';
-import { splitImage } from '../../activities/docker/survey.js';
+import { splitImage } from '../../workflows/contract/versions.js';
 import { fileServing } from '../../activities/nginx/server-names.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 

@@ -40,10 +40,15 @@ for (const [slot, hostName] of [
       );
       const [notes, files] = [await noteBodies(source, id), await fileSums(source, id)];
 
-      const view = await system.ended(await startMove(system, { id, to: targetId, query: 'on_failure=rollback' }));
+      const view = await system.ended(
+        await startMove(system, { id, to: targetId, query: 'on_failure=rollback' }),
+      );
       assert.match(view.state, /^succeeded/, JSON.stringify(view));
       const { body: row } = await system.call('GET', `/clients/${id}`);
-      assert.deepEqual([row['server_id'], row['status'], row['url']], [targetId, 'active', `http://${newName}`]);
+      assert.deepEqual(
+        [row['server_id'], row['status'], row['url']],
+        [targetId, 'active', `http://${newName}`],
+      );
       assert.equal((await ask(target, newName)).status, 200);
       const old = await ask(source, oldName, { path: '/notes?after=1' });
       assert.deepEqual([old.status, old.location], [308, `http://${newName}/notes?after=1`]);

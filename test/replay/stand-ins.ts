@@ -35,17 +35,12 @@ export function createStandIns(): StandIns {
     forgetKeptSource: nothing,
     ensureImage: nothing,
     writeMovedFiles: nothing,
-    dumpClient: () => Promise.resolve({ path: '/srv/slipway/moves/1/dump-1' }),
     sumSource: nothing,
     moveDump: () => Promise.resolve({ path: '/srv/slipway/moves/1/moved-1' }),
-    restoreDatabase: nothing,
-    restoreFiles: nothing,
     compareWithSource: nothing,
     checkFromInside: nothing,
     clearMove: nothing,
     removeJobsOn: nothing,
-    closeTraffic: nothing,
-    openTraffic: nothing,
     writeMaintenance: nothing,
     surveyDatabase: nothing,
     ensureDatabase: nothing,
@@ -57,6 +52,21 @@ export function createStandIns(): StandIns {
     removeClientFiles: nothing,
     startContainers: nothing,
     removeContainers: nothing,
+    stopContainers: nothing,
+    startStopped: nothing,
+    restoreClient: nothing,
+    requireImage: nothing,
+    switchImage: nothing,
+    startAnew: nothing,
+    checkRestorable: nothing,
+    recordVersion: nothing,
+    recordClientVersion: nothing,
+    foreseeVersion: ({ clientId, versionTag = '1.3-master', force }) => {
+      const thing = thingOf(clientId);
+      const image = `registry.example.test/product:${versionTag}`;
+      const next = { ...thing, names: { ...thing.names, image } };
+      return Promise.resolve({ current: thing, next, versionTag, migrates: force !== true });
+    },
     backupClient: ({ names }) =>
       Promise.resolve({ path: `/srv/backup/clients/${names.name}`, sizeBytes: 4_096 }),
     migrateClient: nothing,

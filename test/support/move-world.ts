@@ -94,7 +94,9 @@ export function ask(
 }
 
 export async function noteBodies(host: LabHost, id: number): Promise<string[]> {
-  return (await readClientDatabase(host, id, 'select body from notes order by id')).map(([body = '']) => body);
+  return (await readClientDatabase(host, id, 'select body from notes order by id')).map(
+    ([body = '']) => body,
+  );
 }
 
 /** Sums of a client's public files, by path, with owner and mode. */

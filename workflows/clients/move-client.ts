@@ -21,8 +21,8 @@ const moves = acts<MoveActivities>();
 
 /** Dumping, moving and restoring a large client takes hours. */
 const LONG = '6 hours';
-/** Containers stop in seconds, and are healthy again in minutes. */
-const TRAFFIC = '10 minutes';
+/** Until a client is healthy. */
+const START = '10 minutes';
 
 const definition = {
   kind: 'move_client',
@@ -66,13 +66,18 @@ export async function moveClient(input: OperationInput<MoveClientParams>): Promi
       'traffic-off',
       {
         title: 'Take the source off traffic',
-        enter: moves.closeTraffic(source),
-        leave: moves.openTraffic(source),
+        enter: nginx.publishVhost({ ...source, variant: 'maintenance' }),
+        leave: nginx.publishVhost({ ...source, variant: 'live' }),
         leaveTitle: 'Bring the source back to traffic',
-        within: TRAFFIC,
         outlived: true,
       },
       async () => {
+        await op.step('stop', {
+          title: "Stop the source's containers",
+          target: source.names.name,
+          do: docker.stopContainers(source),
+          undo: docker.startStopped(source),
+        });
         await carryData(op, route);
         await op.step('maintenance', {
           title: "Reset the product's maintenance page",
@@ -84,7 +89,7 @@ export async function moveClient(input: OperationInput<MoveClientParams>): Promi
           target: target.names.image,
           do: docker.startContainers(target),
           undo: docker.removeContainers(target),
-          within: TRAFFIC,
+          within: START,
         });
         await op.step('inside-check', {
           title: 'Check from inside',
@@ -121,7 +126,7 @@ async function prepare(op: Operation<MoveClientParams>, { source, target }: Move
     title: 'Bring the image to the target',
     target: names.image,
     do: moves.ensureImage({ source, target }),
-    undo: moves.clearMove({ serverId: names.serverId }),
+    undo: moves.clearMove({ names }),
     within: '1 hour',
   });
   await op.step('database', {
@@ -146,42 +151,35 @@ async function prepare(op: Operation<MoveClientParams>, { source, target }: Move
 
 /** Each undo also ends what its step has running. */
 async function carryData(op: Operation<MoveClientParams>, { source, target }: MoveRoute): Promise<void> {
-  const atSource = moves.clearMove({ serverId: source.names.serverId });
-  const atTarget = moves.clearMove({ serverId: target.names.serverId });
-  const dump = await op.step('dump', {
+  const atSource = moves.clearMove({ names: source.names });
+  const atTarget = moves.clearMove({ names: target.names });
+  const { path } = await op.step('dump', {
     title: 'Dump database and files',
     target: source.names.directory,
-    do: moves.dumpClient(source),
+    do: docker.backupClient({ ...source, keepDays: op.params.keepDays }),
     undo: atSource,
-    planned: { path: '' },
+    planned: { path: '', sizeBytes: 0 },
     within: LONG,
   });
   await op.step('sums', {
     title: 'Sum up the source',
     target: source.names.name,
-    do: moves.sumSource({ ...source, ...dump }),
+    do: moves.sumSource({ ...source, path }),
     undo: atSource,
     within: LONG,
   });
   const moved = await op.step('transfer', {
     title: 'Move the dump to the target',
     target: subjectId('server', target.names.serverId),
-    do: moves.moveDump({ source, target, ...dump }),
+    do: moves.moveDump({ source, target, path }),
     undo: atTarget,
     planned: { path: '' },
     within: LONG,
   });
-  await op.step('restore-database', {
-    title: 'Restore the database',
+  await op.step('restore', {
+    title: 'Restore database and files',
     target: target.names.name,
-    do: moves.restoreDatabase({ ...target, ...moved }),
-    undo: atTarget,
-    within: LONG,
-  });
-  await op.step('restore-files', {
-    title: 'Restore the files',
-    target: target.names.directory,
-    do: moves.restoreFiles({ ...target, ...moved }),
+    do: docker.restoreClient({ ...target, ...moved, what: 'data' }),
     undo: atTarget,
     within: LONG,
   });
@@ -221,7 +219,7 @@ async function clear(op: Operation<MoveClientParams>, key: string, { names }: Cl
   await op.step(key, {
     title: 'Remove the dump',
     target: subjectId('server', names.serverId),
-    do: moves.clearMove({ serverId: names.serverId }),
+    do: moves.clearMove({ names }),
     onFail: 'warn',
   });
 }

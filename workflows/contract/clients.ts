@@ -78,5 +78,30 @@ export interface SetAdminPasswordParams {
   password: string;
 }
 
+export interface SwitchClientParams {
+  clientId: number;
+  serverId: number;
+  versionTag: string;
+  /** also to a lower version; no migration runs then */
+  force: boolean;
+  /** days until the backup is removed; absent: 30 */
+  keepDays?: number;
+}
+
+export interface MigrateClientParams {
+  clientId: number;
+  serverId: number;
+  keepDays?: number;
+}
+
+/** What a change of version starts from and leads to; both things bear the client's own mark. */
+export interface VersionChange {
+  current: ClientThing;
+  next: ClientThing;
+  versionTag: string;
+  /** false where a person goes back to a lower version: its migrations do not know what later ones have done */
+  migrates: boolean;
+}
+
 /** Sent to a running create when the panel sets the administrator's password meanwhile; payload `{ password }`, a secret's id. */
 export const ADMIN_PASSWORD_SIGNAL = 'admin_password';

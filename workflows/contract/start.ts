@@ -9,6 +9,8 @@ export const WORKFLOW_TYPES = {
   set_admin_password: 'setAdminPassword',
   move_client: 'moveClient',
   remove_kept_source: 'removeKeptSource',
+  switch_client: 'switchClient',
+  migrate_client: 'migrateClient',
   cleanup: 'cleanup',
 } as const;
 export type OperationKind = keyof typeof WORKFLOW_TYPES;

@@ -48,8 +48,6 @@ export interface DuringOptions {
   enter: Act;
   leave: Act;
   leaveTitle: string;
-  /** how long one attempt to enter or leave may take; default 2 minutes */
-  within?: Duration;
   /** the body ends past the point of no return, and what it has made stands in the place of the state: it is not left */
   outlived?: true;
 }
@@ -113,10 +111,9 @@ export function createSteps(run: Run): Steps {
       if (run.results.has(key)) forgetFrom(run, key);
       const depth = run.saga.depth();
       const finished = new Set(run.results.keys());
-      const { title, enter, leave, within } = options;
+      const { title, enter, leave } = options;
       const failure = await failureIn(async () => {
-        const time = within === undefined ? {} : { within };
-        await step(key, { title, do: enter, undo: leave, dangerous: true, ...time });
+        await step(key, { title, do: enter, undo: leave, dangerous: true });
         await body();
       });
       if (failure === undefined) {
@@ -146,9 +143,8 @@ export function createSteps(run: Run): Steps {
     }
   }
 
-  async function leaveState(key: string, { leave, leaveTitle, within }: DuringOptions): Promise<void> {
-    const time = within === undefined ? {} : { within };
-    await step(`${key}-left`, { title: leaveTitle, do: leave, closes: key, ...time });
+  async function leaveState(key: string, { leave, leaveTitle }: DuringOptions): Promise<void> {
+    await step(`${key}-left`, { title: leaveTitle, do: leave, closes: key });
     run.saga.drop(key);
     run.apply({ type: 'healed', step: key });
   }

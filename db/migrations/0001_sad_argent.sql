@@ -12,8 +12,11 @@ CREATE TABLE "client_places" (
 	CONSTRAINT "client_places_client_id_server_id_pk" PRIMARY KEY("client_id","server_id")
 );
 --> statement-breakpoint
+ALTER TABLE "backups" ADD COLUMN "removed_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "clients" ADD COLUMN "moved_by" text;--> statement-breakpoint
 ALTER TABLE "client_places" ADD CONSTRAINT "client_places_client_id_clients_id_fk" FOREIGN KEY ("client_id") REFERENCES "public"."clients"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "client_places" ADD CONSTRAINT "client_places_server_id_servers_id_fk" FOREIGN KEY ("server_id") REFERENCES "public"."servers"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "client_places_port" ON "client_places" USING btree ("server_id","port");--> statement-breakpoint
-CREATE UNIQUE INDEX "client_places_subnet" ON "client_places" USING btree ("server_id","subnet_index");
+CREATE UNIQUE INDEX "client_places_subnet" ON "client_places" USING btree ("server_id","subnet_index");--> statement-breakpoint
+CREATE UNIQUE INDEX "backups_path" ON "backups" USING btree ("server_id","path");--> statement-breakpoint
+CREATE INDEX "backups_due" ON "backups" USING btree ("server_id","expires_at") WHERE "backups"."removed_at" is null;

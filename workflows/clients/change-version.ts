@@ -1,0 +1,132 @@
+import type { DockerActivities } from '../../activities/docker/activities.js';
+import type { NginxActivities } from '../../activities/nginx/activities.js';
+import type { ProductActivities } from '../../activities/product/commands.js';
+import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { VersionRecords } from '../../activities/records/version-records.js';
+import type { JobActivities } from '../../activities/servers/jobs.js';
+import type { SqlActivities } from '../../activities/sql/activities.js';
+import type { VersionChange } from '../contract/clients.js';
+import { failure } from '../contract/failures.js';
+import { subjectId } from '../contract/ids.js';
+import { acts } from '../operation/acts.js';
+import type { Operation } from '../operation/operation.js';
+import { requireId } from './params.js';
+
+const records = acts<ClientRecords & VersionRecords>();
+const sql = acts<SqlActivities>();
+const docker = acts<DockerActivities>();
+const product = acts<ProductActivities>();
+const nginx = acts<NginxActivities>();
+const jobs = acts<JobActivities>();
+
+/** `spec/clients-and-servers.md`: `BACKUP_KEEP_DAYS` where nobody says otherwise. */
+const KEEP_DAYS = 30;
+
+interface Params {
+  clientId: number;
+  serverId: number;
+  keepDays?: number;
+}
+
+/** What the definitions of all changes of a version have in common. */
+export const ofOneClient = {
+  subject: ({ clientId }: Params) => subjectId('client', clientId),
+  attributes: ({ clientId, serverId }: Params) => ({
+    ClientId: String(clientId),
+    ServerId: String(serverId),
+  }),
+  admission: ({ serverId }: Params) => ({ servers: [serverId] }),
+  tidy: ({ clientId }: Params, operation: string) => jobs.removeJobs({ clientId, operation }),
+};
+
+export function requireParams({ clientId, serverId, keepDays }: Params): void {
+  requireId('clientId', clientId);
+  requireId('serverId', serverId);
+  if (keepDays !== undefined) requireId('keepDays', keepDays);
+}
+
+/**
+ * With traffic off: backup, image, migrations, start. Whatever fails goes back at once to the old image and the backup.
+ * Traffic goes on behind the commit: from the first visitor on, a backup would take his work away.
+ */
+export async function changeVersion(
+  op: Operation<Params>,
+  { current, next, versionTag, migrates }: VersionChange,
+): Promise<void> {
+  const { clientId, serverId, keepDays = KEEP_DAYS } = op.params;
+  const { names } = current;
+  if (names.serverId !== serverId)
+    throw failure('InvalidInput', `client ${clientId} lives on server ${names.serverId}, not ${serverId}`);
+  await op.check('check-image', {
+    title: 'Look for the image',
+    target: next.names.image,
+    do: docker.requireImage(next),
+  });
+  await op.check('check-database', {
+    title: 'Check that a backup could be restored',
+    target: names.name,
+    do: sql.checkRestorable(current),
+  });
+  await op.during(
+    'traffic-off',
+    {
+      title: 'Take it off: 503 for its visitors',
+      enter: nginx.publishVhost({ ...current, variant: 'maintenance' }),
+      leave: nginx.publishVhost({ ...current, variant: 'live', returning: true }),
+      leaveTitle: 'Serve its visitors again',
+    },
+    async () => {
+      await op.step('stop', {
+        title: 'Stop containers',
+        target: names.name,
+        do: docker.stopContainers(current),
+        undo: docker.startStopped(current),
+      });
+      const backup = await op.step('backup', {
+        title: 'Back up database and files',
+        target: names.directory,
+        do: docker.backupClient({ ...current, keepDays }),
+        planned: { path: '', sizeBytes: 0 },
+        within: '6 hours',
+      });
+      await op.step('record-backup', {
+        title: 'Record the backup',
+        do: records.recordBackup({ clientId, keepDays, kind: 'change', ...backup }),
+      });
+      await op.step('image', {
+        title: 'Write the image into the Compose file',
+        target: next.names.image,
+        do: docker.switchImage(next),
+        undo: docker.restoreClient({ ...current, path: backup.path, what: 'both' }),
+      });
+      if (migrates) {
+        await op.step('update', {
+          title: 'Run migrations',
+          target: next.names.image,
+          do: product.migrateClient(next),
+          // what still runs of it would write into what is being restored
+          undo: docker.removeContainers(current),
+          within: '2 hours',
+        });
+      }
+      await op.step('version', {
+        title: 'Write its version into cloud settings',
+        target: names.name,
+        do: sql.recordVersion({ ...next, version: versionTag }),
+      });
+      await op.step('start', {
+        title: 'Start containers and check them from inside',
+        target: next.names.image,
+        do: docker.startAnew(next),
+        undo: docker.removeContainers(current),
+        within: '10 minutes',
+      });
+
+      op.commit();
+      await op.step('record', {
+        title: 'Record the version',
+        do: records.recordClientVersion({ clientId, versionTag, image: next.names.image }),
+      });
+    },
+  );
+}
