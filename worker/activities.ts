@@ -7,6 +7,7 @@ import { loadProfile, loadProfiles } from '../activities/product/profile.js';
 import { createMoveActivities } from '../activities/moves/activities.js';
 import { createClientPlaceRecords } from '../activities/records/client-places.js';
 import { createClientRecords } from '../activities/records/client-records.js';
+import { createCopyRecords } from '../activities/records/copy-records.js';
 import { createVersionRecords } from '../activities/records/version-records.js';
 import { createJobActivities } from '../activities/servers/jobs.js';
 import { createProbes } from '../activities/servers/probes.js';
@@ -26,6 +27,10 @@ export function createActivities(parts: ActivityParts) {
   return {
     ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
     ...createClientPlaceRecords(db),
+    ...createCopyRecords({
+      ...{ db, secrets },
+      sharesKeyOf: (product) => loadProfile(product).copy.applicationKey === 'source',
+    }),
     ...createVersionRecords(db),
     ...createSqlActivities(connections),
     ...createDockerActivities(connections),

@@ -1,3 +1,4 @@
+export { copyClient } from './clients/copy-client.js';
 export { createClient } from './clients/create-client.js';
 export { deleteClient } from './clients/delete-client.js';
 export { moveClient } from './clients/move-client.js';

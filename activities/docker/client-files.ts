@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path';
 import type { ClientNames, ClientThing } from '../../workflows/contract/clients.js';
 import { mark } from '../../workflows/contract/ids.js';
 import type { Client, Server } from '../connections.js';
-import { renderEnvFile } from '../product/env-file.js';
+import { envKeys, renderEnvFile } from '../product/env-file.js';
 import { renderPhpIni } from '../product/ini-file.js';
 import { environmentOf, type ProductProfile } from '../product/profile.js';
 import { joinScripts, type Script, sh } from '../ssh/shell.js';
@@ -33,6 +33,8 @@ export interface ClientFilesInput {
   example: string;
   /** text of the `.env` that it has had so far: keys that the profile does not know keep their values */
   current?: string;
+  /** keys that are to be empty where they are there at all */
+  blanked?: readonly string[];
   secrets: { databasePassword: string; clientToken: string; applicationKey: string };
 }
 
@@ -44,6 +46,7 @@ export function clientFiles({
   profile,
   example,
   current,
+  blanked = [],
   secrets,
 }: ClientFilesInput): ClientFile[] {
   const { names, operation } = thing;
@@ -60,6 +63,8 @@ export function clientFiles({
     url: `${server.tls === 'off' ? 'http' : 'https'}://${names.hostname}`,
     timezone: client.timezone,
   });
+  const there = new Set([...envKeys(example), ...envKeys(current ?? '')]);
+  for (const key of blanked) if (there.has(key)) values[key] = '';
   return [
     {
       path: CLIENT_FILES.env,

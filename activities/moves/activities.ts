@@ -16,9 +16,9 @@ import { createHostAccess, type Host } from '../docker/host.js';
 import { loadProfile } from '../product/profile.js';
 import { ASK_HTTP } from '../servers/ask-http.js';
 import { checkIdentifier, mariadbHost } from '../sql/identifiers.js';
-import { type Script, sh } from '../ssh/shell.js';
+import { joinScripts, type Script, sh } from '../ssh/shell.js';
 import { compareScript, sumsScript } from './sums.js';
-import { DUMP_FILES, SUMS, type SumsOf, workspaceOf } from './workspace.js';
+import { DUMP_FILES, type SumsOf, workspaceOf } from './workspace.js';
 
 export type MoveActivities = ReturnType<typeof createMoveActivities>;
 
@@ -29,8 +29,12 @@ const LOAD_TIMEOUT_MS = 25 * 60_000;
 /** Removing a dump is quick, its files are few and large. */
 const CLEAR_TIMEOUT_MS = 110_000;
 
+/** Ends the name of a dump that came from elsewhere, beside the client's own backups. */
+const MOVED = '-moved';
+
 /** Where a dump is: on the client's own server. */
 type Dumped = ClientThing & { path: string };
+type SecretIds = ClientThing['names']['secrets'];
 
 /** A client's image, files and database on their way from one server to another. */
 export function createMoveActivities(connections: Connections) {
@@ -49,6 +53,36 @@ export function createMoveActivities(connections: Connections) {
     const input = await loginOf(host);
     await runJob(host, step, { script, input, timeoutMs: DATA_TIMEOUT_MS });
     return host;
+  };
+
+  const writeRendered = async (
+    { source, target, keys, blanked }: MoveRoute & { keys: SecretIds; blanked: readonly string[] },
+    step: StepContext,
+  ): Promise<void> => {
+    const { names } = target;
+    const [from, to] = await Promise.all([
+      openHost(source.names.serverId, step),
+      openHost(names.serverId, step),
+    ]);
+    const profile = loadProfile(names.product);
+    const [client, current, example, revealed] = await Promise.all([
+      clients.get(names.clientId),
+      readText(from, `${source.names.directory}/${CLIENT_FILES.env}`, step),
+      readText(to, `${to.server.baseDir}/${profile.envExample}`, step),
+      revealAll(keys),
+    ]);
+    const files = clientFiles({
+      ...{ thing: target, server: to.server, client, profile, example, current, blanked },
+      secrets: revealed,
+    });
+    const { docker } = to.facts;
+    const script = writeFilesScript({ thing: target, files, envGid: profile.envGid, docker });
+    const input = files.map((file) => file.content).join('');
+    const { exitCode, stderr } = await ssh.run(to.target, script, { input, fence: step });
+    if (exitCode === 0) return;
+    const where = `${names.directory} on ${nameOf(to.server)}`;
+    if (exitCode === FOREIGN_EXIT) throw failure('Conflict', `${where} is already there and not ours`);
+    throw dockerFailure({ what: `writing ${where}`, exitCode, output: stderr });
   };
 
   return {
@@ -76,32 +110,17 @@ export function createMoveActivities(connections: Connections) {
       step.summarize(`${image}, ${sizeBytes} bytes packed`);
     },
 
-    /** The target's directory with files rendered for it; what the source's \`.env\` has beside known keys is kept. */
+    /** The target's directory with files rendered for it; what the source's `.env` has beside known keys is kept. */
     async writeMovedFiles({ source, target }: MoveRoute, step: StepContext): Promise<void> {
-      const { names } = target;
-      const [from, to] = await Promise.all([
-        openHost(source.names.serverId, step),
-        openHost(names.serverId, step),
-      ]);
-      const profile = loadProfile(names.product);
-      const [client, current, example, revealed] = await Promise.all([
-        clients.get(names.clientId),
-        readText(from, `${source.names.directory}/${CLIENT_FILES.env}`, step),
-        readText(to, `${to.server.baseDir}/${profile.envExample}`, step),
-        revealAll(names.secrets),
-      ]);
-      const files = clientFiles({
-        ...{ thing: target, server: to.server, client, profile, example, current },
-        secrets: revealed,
-      });
-      const { docker } = to.facts;
-      const script = writeFilesScript({ thing: target, files, envGid: profile.envGid, docker });
-      const input = files.map((file) => file.content).join('');
-      const { exitCode, stderr } = await ssh.run(to.target, script, { input, fence: step });
-      if (exitCode === 0) return;
-      const where = `${names.directory} on ${nameOf(to.server)}`;
-      if (exitCode === FOREIGN_EXIT) throw failure('Conflict', `${where} is already there and not ours`);
-      throw dockerFailure({ what: `writing ${where}`, exitCode, output: stderr });
+      await writeRendered({ source, target, keys: target.names.secrets, blanked: [] }, step);
+    },
+
+    /** The same for a copy: keys that send something are empty, the application key is as the profile says. */
+    async writeCopiedFiles({ source, target }: MoveRoute, step: StepContext): Promise<void> {
+      const { applicationKey, blankEnv: blanked } = loadProfile(target.names.product).copy;
+      const { secrets: own } = target.names;
+      const key = applicationKey === 'source' ? source.names.secrets.applicationKey : own.applicationKey;
+      await writeRendered({ source, target, keys: { ...own, applicationKey: key }, blanked }, step);
     },
 
     /** What the moved data is compared with; nothing must write to the client meanwhile. */
@@ -119,9 +138,21 @@ export function createMoveActivities(connections: Connections) {
         openHost(source.names.serverId, step),
         openHost(target.names.serverId, step),
       ]);
-      const made = backupPath(to.server, target.names, step);
+      const made = `${backupPath(to.server, target.names, step)}${MOVED}`;
       let sizeBytes = 0;
-      for (const file of await listDump(from, path, step)) {
+      const files = await listDump(from, path, step);
+      if (from.server.id === to.server.id) {
+        // one host has one fence for the subject, which two ends would wait for each other at
+        const parts = files.map(
+          (file) => sh`{ ${readScript(`${path}/${file}`, route)}; } > ${`${made}/${file}.partial`}
+mv -f -- ${`${made}/${file}.partial`} ${`${made}/${file}`}`,
+        );
+        const script = sh`umask 077; mkdir -p -- ${made}
+${joinScripts(parts)}`;
+        await runJob(to, step, { script, timeoutMs: DATA_TIMEOUT_MS });
+        return { path: made };
+      }
+      for (const file of files) {
         sizeBytes += await ssh.transfer({
           from: { target: from.target, script: readScript(`${path}/${file}`, route) },
           to: { target: to.target, path: `${made}/${file}` },
@@ -158,13 +189,17 @@ ask_http ${names.port} ${healthPath} ${names.hostname}`;
     },
 
     /** Ends what the step has running on the server, and removes what the operation has laid down there. */
-    async clearMove({ names }: Pick<ClientThing, 'names'>, step: StepContext): Promise<void> {
+    async clearMove(
+      { names, movedOnly = false }: Pick<ClientThing, 'names'> & { movedOnly?: boolean },
+      step: StepContext,
+    ): Promise<void> {
       const host = await openHost(names.serverId, step);
       const operation = step.undo?.of ?? step.operation;
       if (step.phase === 'undo') await ssh.endJobs(host.target, step, endContainer(host, step));
-      const dump = backupPath(host.server, names, { operation, try: 1 });
-      const script = sh`rm -rf -- ${workspaceOf(host.server, operation)} ${dump} ${`${dump}.partial`} ${`${dump}-`}*`;
-      const what = `removing what the move has laid down on ${nameOf(host.server)}`;
+      const made = backupPath(host.server, names, { operation, try: 1 });
+      const own = movedOnly ? sh`${made}*${MOVED}` : sh`${made}*`;
+      const script = sh`rm -rf -- ${workspaceOf(host.server, operation)} ${own}`;
+      const what = `removing what the operation has laid down on ${nameOf(host.server)}`;
       await ssh.runOk(host.target, script, { fence: step, what, timeoutMs: CLEAR_TIMEOUT_MS });
     },
 
@@ -192,16 +227,14 @@ ask_http ${names.port} ${healthPath} ${names.hostname}`;
     const { stdout } = await ssh.runOk(target, script, { signal, what: 'listing the dump' });
     const there = stdout.split('\n');
     const files = DUMP_FILES.filter((file) => there.includes(file));
-    const needed = ['files.tar.gz', SUMS.source];
-    const whole =
-      needed.every((file) => there.includes(file)) && there.some((file) => file.startsWith('database.'));
+    const whole = there.includes('files.tar.gz') && there.some((file) => file.startsWith('database.'));
     if (whole) return [...files];
     throw failure('CommandFailed', `the dump in ${path} on ${nameOf(server)} is not whole`, {
       hint: "are the client's database and directory still there? then retry",
     });
   }
 
-  async function revealAll(ids: ClientThing['names']['secrets']): Promise<ClientFilesInput['secrets']> {
+  async function revealAll(ids: SecretIds): Promise<ClientFilesInput['secrets']> {
     const { databasePassword, clientToken, applicationKey } = ids;
     return {
       databasePassword: await secrets.reveal(databasePassword),
@@ -219,8 +252,8 @@ function readScript(file: string, { source, target }: MoveRoute): Script {
   if (!file.endsWith('/database.sql.gz')) return sh`cat -- ${file}`;
   const [from, to] = [source, target].map(({ names }) => mariadbHost(names.subnet)) as [string, string];
   return sh`set -o pipefail
-q='\`' name=${checkIdentifier(source.names.name)} from=${from} to=${to}
-gunzip -c -- ${file} | sed "/^\/\*!5\|^CREATE /s|DEFINER=$q$name$q@$q$from$q|DEFINER=$q$name$q@$q$to$q|g" | gzip -1`;
+q='\`' from=${from} to=${to} was=${checkIdentifier(source.names.name)} is=${checkIdentifier(target.names.name)}
+gunzip -c -- ${file} | sed "/^\/\*!5\|^CREATE /s|DEFINER=$q$was$q@$q$from$q|DEFINER=$q$is$q@$q$to$q|g" | gzip -1`;
 }
 
 /** A one-off container that bears a job's key would go on without its job. */

@@ -21,7 +21,8 @@ export function createVersionRecords(db: Db) {
       _step: StepContext,
     ): Promise<VersionChange> {
       const row = await clientRow(db, clientId);
-      const { names, operationId: operation } = row;
+      const { names } = row;
+      const operation = row.movedBy ?? row.operationId;
       if (names === null || operation === null)
         throw failure('NotFound', `client ${clientId} has no environment`);
       const wanted = versionTag ?? row.versionTag;

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { NativeConnection } from '@temporalio/worker';
 import { eq } from 'drizzle-orm';
 import { createClientRecords } from '../../activities/records/client-records.js';
-import { clients, operations, operationUndos } from '../../db/schema/index.js';
+import { clients, operations, operationUndos, servers } from '../../db/schema/index.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
@@ -157,6 +157,25 @@ describe('plan=true on a route that starts an operation', () => {
     return copy.id;
   }
 
+  async function addServer(): Promise<number> {
+    const [row] = await api.db
+      .select()
+      .from(servers)
+      .where(eq(servers.id, Number(serverId)));
+    assert.ok(row);
+    const { id: _, ...rest } = row;
+    const other = { ...rest, name: `other${(names += 1)}`, host: `10.2.0.${names}`, stage: true };
+    const [made] = await api.db.insert(servers).values(other).returning();
+    assert.ok(made);
+    return made.id;
+  }
+
+  async function addDemo(): Promise<number> {
+    const [id, stage] = [await addClient(), await addServer()];
+    await api.db.update(clients).set({ kind: 'demo', serverId: stage }).where(eq(clients.id, id));
+    return id;
+  }
+
   /** Every such route, with a request for it. A route that is missing here fails the first test. */
   const ROUTES: Record<string, () => Promise<Start>> = {
     'POST /clients': async () => ({ method: 'POST', path: '/clients', form: clientForm() }),
@@ -166,6 +185,18 @@ describe('plan=true on a route that starts an operation', () => {
       path: `/clients/${await addClient()}/admin_password`,
       form: { password: PASSWORD, confirm_password: PASSWORD },
     }),
+    ...Object.fromEntries(
+      ['GET', 'POST'].flatMap((method) => [
+        [
+          `${method} /clients/{id}/move_to/{server_id}`,
+          async () => ({ method, path: `/clients/${await addClient()}/move_to/${await addServer()}` }),
+        ],
+        [
+          `${method} /clients/{id}/copy_to/{client_id}`,
+          async () => ({ method, path: `/clients/${await addClient()}/copy_to/${await addDemo()}` }),
+        ],
+      ]),
+    ),
     'POST /operations/{id}/cleanup': async () => {
       const { operation } = await createdClient();
       await leaveUndone(operation);

@@ -63,7 +63,15 @@ async function standIn(input: OperationInput<unknown>): Promise<OperationPlan | 
   return undefined;
 }
 
-export { standIn as cleanup, standIn as createClient, standIn as deleteClient, standIn as setAdminPassword };
+export {
+  standIn as cleanup,
+  standIn as copyClient,
+  standIn as createClient,
+  standIn as deleteClient,
+  standIn as moveClient,
+  standIn as removeKeptSource,
+  standIn as setAdminPassword,
+};
 
 const READ_AT = '2031-01-31T12:00:00.000Z';
 

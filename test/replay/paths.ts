@@ -42,6 +42,15 @@ const many = Array.from({ length: 30 }, () => 'one');
 
 const client = (clientId: number) => ({ clientId, serverId: 1 });
 
+const move = (clientId: number) => ({ ...client(clientId), targetServerId: 2, keepDays: 7 });
+
+const copy = (clientId: number) => ({
+  ...client(clientId),
+  sourceId: clientId + 1,
+  sourceServerId: 2,
+  keepDays: 30,
+});
+
 /** A failure of the step's first try; an operator's retry then succeeds. */
 function failsFirst(key: string, kind: 'CommandFailed' | 'Conflict') {
   return (step: StepContext): void => {
@@ -121,6 +130,63 @@ export const PATHS: readonly RecordedPath[] = [
     subject: 'client:7',
     params: { clientId: 7, serverId: 1, password: '01JREPEATSECRET00000000004' },
     ends: 'succeeded',
+  },
+  {
+    workflow: 'moveClient',
+    path: 'success',
+    subject: 'client:30',
+    params: move(30),
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'moveClient',
+    path: 'held-and-retried',
+    subject: 'client:31',
+    params: move(31),
+    inject: failsFirst('compare', 'CommandFailed'),
+    drive: retryOnce,
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'moveClient',
+    path: 'cancelled',
+    subject: 'client:32',
+    params: move(32),
+    async inject(step, handle) {
+      if (step.phase === 'do' && step.step === 'container') await handle.cancel();
+    },
+    ends: 'cancelled',
+  },
+  {
+    workflow: 'moveClient',
+    path: 'held-forward-only',
+    subject: 'client:33',
+    params: move(33),
+    inject: failsFirst('live', 'CommandFailed'),
+    drive: retryOnce,
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'removeKeptSource',
+    path: 'success',
+    subject: 'client:34',
+    params: { clientId: 34, serverId: 1 },
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'copyClient',
+    path: 'success',
+    subject: 'client:35',
+    params: copy(35),
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'copyClient',
+    path: 'rolled-back',
+    subject: 'client:37',
+    params: copy(37),
+    inject: failsFirst('administrator', 'Conflict'),
+    ends: 'rolled_back',
   },
   {
     workflow: 'scripted',

@@ -27,6 +27,18 @@ export function createStandIns(): StandIns {
     markClientDeleting: nothing,
     recordBackup: nothing,
     forgetClient: nothing,
+    findCopy: ({ clientId, sourceId }) =>
+      Promise.resolve({
+        source: thingOf(sourceId),
+        target: thingOf(clientId),
+        next: thingOf(clientId),
+        versionTag: '1.3-master',
+        sharesKey: true,
+      }),
+    adoptApplicationKey: nothing,
+    writeCopiedFiles: nothing,
+    sanitizeCopy: nothing,
+    createOwnBaseData: nothing,
     reserveTarget: ({ clientId, serverId }) => Promise.resolve(preparedOn(clientId, serverId)),
     foreseeTarget: ({ clientId, serverId }) => Promise.resolve(preparedOn(clientId, serverId)),
     releaseTarget: nothing,

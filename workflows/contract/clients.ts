@@ -65,6 +65,27 @@ export interface MoveRoute {
   target: ClientThing;
 }
 
+export interface CopyClientParams {
+  /** what is written: of kind demo or test, on a stage server */
+  clientId: number;
+  serverId: number;
+  /** what is read, while it serves */
+  sourceId: number;
+  sourceServerId: number;
+  /** days that the backup of the target is kept */
+  keepDays: number;
+}
+
+export interface CopyPlan {
+  source: ClientThing;
+  target: ClientThing;
+  /** the target with the source's version */
+  next: ClientThing;
+  versionTag: string;
+  /** the source's application key is the target's from then on, as the product's profile says */
+  sharesKey: boolean;
+}
+
 /** Removes the stopped source that a move has kept on this server. */
 export interface RemoveKeptSourceParams {
   clientId: number;

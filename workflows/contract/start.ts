@@ -8,6 +8,7 @@ export const WORKFLOW_TYPES = {
   delete_client: 'deleteClient',
   set_admin_password: 'setAdminPassword',
   move_client: 'moveClient',
+  copy_client: 'copyClient',
   remove_kept_source: 'removeKeptSource',
   switch_client: 'switchClient',
   migrate_client: 'migrateClient',
