@@ -7,6 +7,7 @@ import {
   ask,
   containerState,
   fileSums,
+  moveEnded,
   type MoveWorld,
   noteBodies,
   openMoveWorld,
@@ -40,9 +41,8 @@ for (const [slot, hostName] of [
       );
       const [notes, files] = [await noteBodies(source, id), await fileSums(source, id)];
 
-      const view = await system.ended(
-        await startMove(system, { id, to: targetId, query: 'on_failure=rollback' }),
-      );
+      const moved = await startMove(system, { id, to: targetId, query: 'on_failure=rollback' });
+      const view = await moveEnded(system, moved);
       assert.match(view.state, /^succeeded/, JSON.stringify(view));
       const { body: row } = await system.call('GET', `/clients/${id}`);
       assert.deepEqual(
@@ -59,8 +59,8 @@ for (const [slot, hostName] of [
         ['exited', 'running'],
       );
       for (const host of [source, target]) {
-        const { stdout } = await host.exec(`ls -A /srv/slipway/moves /srv/slipway/jobs`);
-        assert.ok(!stdout.includes(operation.toLowerCase()), stdout);
+        const { stdout } = await host.exec(`ls -A /srv/slipway/moves /srv/slipway/jobs /srv/backup/clients 2>/dev/null || true`);
+        assert.ok(!stdout.toUpperCase().includes(moved), stdout);
       }
       await removeClient(system, target, id);
       assert.deepEqual(traces(await census(source), `client${id}`), []);

@@ -60,6 +60,11 @@ export async function startMove(
   return (body['operation'] as unknown as { id: string }).id;
 }
 
+/** A move's own data may be large, and the machine busy. */
+export function moveEnded(system: System, operation: string): Promise<OperationView> {
+  return system.until(operation, 'end', ({ endedAt }) => endedAt !== null, 240_000);
+}
+
 export interface Asked {
   status: number;
   location: string | undefined;
@@ -110,8 +115,4 @@ export async function fileSums(host: LabHost, id: number): Promise<string> {
 /** `running`, `exited`, … of the client's container there, or undefined. */
 export async function containerState(host: LabHost, id: number): Promise<string | undefined> {
   return (await census(host)).containers.find(({ name }) => name === `client${id}`)?.state;
-}
-
-export function stepsOf({ steps }: OperationView): string[] {
-  return steps.map(({ key }) => key);
 }
