@@ -5,7 +5,15 @@ import type { OperationView } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { census, traces } from '../support/census.js';
 import { noLab } from '../support/lab.js';
-import { ask, containerState, moveEnded, type MoveWorld, noteBodies, openMoveWorld, startMove } from '../support/move-world.js';
+import {
+  ask,
+  containerState,
+  moveEnded,
+  type MoveWorld,
+  noteBodies,
+  openMoveWorld,
+  startMove,
+} from '../support/move-world.js';
 
 type Fault = 'fails after its effect' | 'loses its answer' | 'is cancelled';
 
@@ -27,10 +35,9 @@ const ROLLED_BACK: Plan[] = [
   ...['image', 'stop', 'transfer', 'container'].map((step) => ({ step, fault: 'is cancelled' as const })),
 ];
 /** Each of these moves the client, so it takes one of its own. */
-const GOES_ON: Plan[] = [
-  ...['reserve', 'dump', 'transfer', 'restore', 'container'],
-  ...AFTER_COMMIT,
-].map((step) => ({ step, fault: 'loses its answer' }));
+const GOES_ON: Plan[] = [...['reserve', 'dump', 'transfer', 'restore', 'container'], ...AFTER_COMMIT].map(
+  (step) => ({ step, fault: 'loses its answer' }),
+);
 
 /** Clients that are moved at the same time: as many as two cores and four followers of one host carry. */
 const LANES = 3;
@@ -116,7 +123,10 @@ describe('move client on maria, when a step', { skip: noLab, concurrency: LANES 
         assert.deepEqual([body['server_id'], body['status']], [sourceId, 'active']);
         for (const host of [source, target]) {
           const left = await host.exec(`ls -A /srv/backup/clients /srv/slipway/moves 2>/dev/null || true`);
-          assert.ok(!left.stdout.includes(view.id) && !left.stdout.includes(view.id.toLowerCase()), left.stdout);
+          assert.ok(
+            !left.stdout.includes(view.id) && !left.stdout.includes(view.id.toLowerCase()),
+            left.stdout,
+          );
         }
       } finally {
         free.push(id);

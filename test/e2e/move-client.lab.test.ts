@@ -59,7 +59,9 @@ for (const [slot, hostName] of [
         ['exited', 'running'],
       );
       for (const host of [source, target]) {
-        const { stdout } = await host.exec(`ls -A /srv/slipway/moves /srv/slipway/jobs /srv/backup/clients 2>/dev/null || true`);
+        const { stdout } = await host.exec(
+          `ls -A /srv/slipway/moves /srv/slipway/jobs /srv/backup/clients 2>/dev/null || true`,
+        );
         assert.ok(!stdout.toUpperCase().includes(moved), stdout);
       }
       await removeClient(system, target, id);
