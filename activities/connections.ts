@@ -36,7 +36,11 @@ export interface FormerSettings {
 /** What the activities on servers need from the outside. Every `get` and `reveal` of something absent is `NotFound`. */
 export interface Connections {
   servers: { get(id: number): Promise<Server> };
-  clients: { get(id: number): Promise<Client> };
+  clients: {
+    get(id: number): Promise<Client>;
+    /** hosts that still pass on what visitors ask under the name that the client has on this server */
+    formerHosts(client: { id: number; serverId: number; hostname: string }): Promise<string[]>;
+  };
   changes: ClientChanges;
   secrets: { reveal(id: string): Promise<string> };
   ssh: Ssh;

@@ -21,6 +21,7 @@ import { addAccessRoutes } from './routes/access.js';
 import { addApiKeyRoutes } from './routes/api-keys.js';
 import { addClientChangeRoutes } from './routes/client-changes.js';
 import { addClientVerbRoutes } from './routes/client-verbs.js';
+import { addClientMoveRoutes } from './routes/client-moves.js';
 import { addClientRoutes } from './routes/clients.js';
 import { addFanOutRoutes } from './routes/fan-outs.js';
 import { addClientVersionRoutes } from './routes/client-versions.js';
@@ -72,6 +73,7 @@ export function addRoutes(router: Router, deps: RouteDeps): void {
   addClientChangeRoutes(router, deps);
   addClientVerbRoutes(router, deps);
   addClientVersionRoutes(router, deps);
+  addClientMoveRoutes(router, deps);
   addServerRoutes(router, deps);
   addServerChangeRoutes(router, deps);
   addOperationRoutes(router, deps);

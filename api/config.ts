@@ -26,6 +26,7 @@ export interface ApiConfig extends StoreConfig {
   product: string;
   templatesDir: string;
   backupKeepDays: number;
+  moveKeepDays: number;
   rateLimits: RateLimits;
 }
 
@@ -53,6 +54,8 @@ export function readConfig(variables: Variables): ApiConfig {
     templatesDir: read.text('TEMPLATES_DIR', 'templates'),
     // 30: a month is how long customers take to notice
     backupKeepDays: read.number('BACKUP_KEEP_DAYS', { fallback: 30, min: 1, max: 3650 }),
+    // 7: DNS has followed by then, and whoever misses something has looked
+    moveKeepDays: read.number('MOVE_KEEP_DAYS', { fallback: 7, min: 1, max: 365 }),
     rateLimits: readRateLimits(read),
   };
   const plain = config.tls === null && !read.flag('BEHIND_TLS', false);

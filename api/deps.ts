@@ -20,6 +20,8 @@ export interface AppSettings {
   products: readonly string[];
   /** days that a deleted client's backup is kept */
   backupKeepDays: number;
+  /** days that the stopped source of a move is kept */
+  moveKeepDays: number;
   rateLimits: RateLimits;
   /** silence of an event stream until a comment; absent: 15 s */
   commentMs?: number;

@@ -9,13 +9,16 @@ import { createMailActivities } from '../activities/mail/activities.js';
 import { createSmtpTransport, type MailTransport, parseSmtpUrl } from '../activities/mail/transport.js';
 import { createAvailability } from '../activities/monitoring/availability.js';
 import { createUserCounts } from '../activities/monitoring/user-counts.js';
+import { createMoveActivities } from '../activities/moves/activities.js';
 import { createNginxActivities } from '../activities/nginx/activities.js';
 import { createVhostRefreshActivities } from '../activities/nginx/refresh.js';
 import { createProductChangeActivities } from '../activities/product/changes.js';
 import { createProductActivities } from '../activities/product/commands.js';
 import { loadProfile, loadProfiles } from '../activities/product/profile.js';
 import { createClientChangeRecords } from '../activities/records/client-change-records.js';
+import { createClientPlaceRecords } from '../activities/records/client-places.js';
 import { createClientRecords } from '../activities/records/client-records.js';
+import { createCopyRecords } from '../activities/records/copy-records.js';
 import { createFleetRecords } from '../activities/records/fleet.js';
 import { createConfigurationActivities } from '../activities/servers/configuration.js';
 import { createImageActivities } from '../activities/servers/images.js';
@@ -52,6 +55,11 @@ export function createActivities(parts: ActivityParts) {
   return {
     ...createClientRecords({ db, secrets, imageOf: (product) => loadProfile(product).image }),
     ...createClientChangeRecords({ db }),
+    ...createClientPlaceRecords(db),
+    ...createCopyRecords({
+      ...{ db, secrets },
+      sharesKeyOf: (product) => loadProfile(product).copy.applicationKey === 'source',
+    }),
     ...createVersionRecords(db),
     ...createSqlActivities(connections),
     ...createDockerActivities(connections),
@@ -66,6 +74,7 @@ export function createActivities(parts: ActivityParts) {
     ...createAvailability({ db }),
     ...createUserCounts({ db, connections }),
     ...createFleetRecords({ db }),
+    ...createMoveActivities(connections),
     ...createJobActivities(connections),
     ...createConfigurationActivities(connections),
     ...createImageActivities(connections),

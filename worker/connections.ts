@@ -4,6 +4,7 @@ import { createStepOutput } from '../activities/records/step-output.js';
 import type { Ssh } from '../activities/ssh/types.js';
 import type { Db } from '../db/database.js';
 import { findClientChange, keepFormerSettings } from '../db/queries/client-changes.js';
+import { listFormerHosts } from '../db/queries/client-places.js';
 import { findServer } from '../db/queries/servers.js';
 import { clients } from '../db/schema/index.js';
 import type { Secrets } from '../db/secrets.js';
@@ -30,6 +31,7 @@ export function createConnections(parts: ConnectionParts): Connections {
     clients: {
       // also a deleted one: the end of its own delete tidies up
       get: async (id) => (await clientRow(db, id)) ?? missing(`client ${id}`),
+      formerHosts: (client) => listFormerHosts(db, client),
     },
     changes: {
       get: async (change) => (await findClientChange(db, change))?.changes,

@@ -1,3 +1,4 @@
+export { copyClient } from './clients/copy-client.js';
 export { createClient } from './clients/create-client.js';
 export { deleteClient } from './clients/delete-client.js';
 export { mailClient } from './clients/mail-client.js';
@@ -6,6 +7,8 @@ export { refreshClient } from './clients/refresh-client.js';
 export { issueCertificate } from './clients/issue-certificate.js';
 export { lockClient, unlockClient } from './clients/lock-client.js';
 export { notifyExpiry } from './clients/notify-expiry.js';
+export { moveClient } from './clients/move-client.js';
+export { removeKeptSource } from './clients/remove-kept-source.js';
 export { setAdminPassword } from './clients/set-admin-password.js';
 export { setDemo } from './clients/set-demo.js';
 export { setExpireDate } from './clients/set-expire-date.js';

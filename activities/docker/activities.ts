@@ -31,14 +31,17 @@ export function createDockerActivities(connections: Connections) {
     ...createTrafficActivities(connections),
 
     /** Changes nothing: `Conflict` names what is in the way, `InvalidInput` the versions that are there instead. */
-    surveyHost: async (thing: ClientThing, step: StepContext): Promise<void> => {
+    surveyHost: async (
+      { imageComes = false, ...thing }: ClientThing & { imageComes?: boolean },
+      step: StepContext,
+    ): Promise<void> => {
       const { server, target, facts } = await openHost(thing.names.serverId, step);
       const result = await ssh.run(target, surveyScript(thing, facts, server), { signal: step.signal });
       if (result.exitCode !== 0) {
         const what = `looking at ${nameOf(server)}`;
         throw dockerFailure({ what, exitCode: result.exitCode, output: result.stderr });
       }
-      judgeSurvey(result.stdout, thing, server);
+      judgeSurvey(result.stdout, { thing, server, imageComes });
     },
 
     /** The client's directory with `.env`, `public/`, `php/add_vars.ini` and its Compose file, all at once or not at all. */

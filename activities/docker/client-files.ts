@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path';
 import type { ClientNames, ClientThing } from '../../workflows/contract/clients.js';
 import { mark } from '../../workflows/contract/ids.js';
 import type { Client, Server } from '../connections.js';
-import { renderEnvFile } from '../product/env-file.js';
+import { envKeys, renderEnvFile } from '../product/env-file.js';
 import { renderPhpIni } from '../product/ini-file.js';
 import { environmentOf, type ProductProfile } from '../product/profile.js';
 import { joinScripts, type Script, sh } from '../ssh/shell.js';
@@ -31,9 +31,11 @@ export interface ClientFilesInput {
   profile: ProductProfile;
   /** text of the product's current `.env.example` on the server */
   example: string;
-  secrets: { databasePassword: string; clientToken: string; applicationKey: string };
-  /** text of the client's present `.env`: what is its own in there is kept */
+  /** text of the client's `.env` so far: what is its own in there is kept */
   current?: string;
+  /** keys that are to be empty where they are there at all */
+  blanked?: readonly string[];
+  secrets: { databasePassword: string; clientToken: string; applicationKey: string };
 }
 
 /** Texts of everything in a client's directory. */
@@ -43,8 +45,9 @@ export function clientFiles({
   client,
   profile,
   example,
-  secrets,
   current,
+  blanked = [],
+  secrets,
 }: ClientFilesInput): ClientFile[] {
   const { names, operation } = thing;
   const values = environmentOf(profile, {
@@ -60,9 +63,14 @@ export function clientFiles({
     url: `${server.tls === 'off' ? 'http' : 'https'}://${names.hostname}`,
     timezone: client.timezone,
   });
-  const env = renderEnvFile({ example, values, ...(current === undefined ? {} : { current }) });
+  const there = new Set([...envKeys(example), ...envKeys(current ?? '')]);
+  for (const key of blanked) if (there.has(key)) values[key] = '';
   return [
-    { path: CLIENT_FILES.env, mode: '640', content: env },
+    {
+      path: CLIENT_FILES.env,
+      mode: '640',
+      content: renderEnvFile({ example, values, ...(current === undefined ? {} : { current }) }),
+    },
     { path: CLIENT_FILES.phpIni, mode: '644', content: renderPhpIni(client) },
     { path: CLIENT_FILES.compose, mode: '640', content: renderComposeFile({ ...names, profile, operation }) },
   ];

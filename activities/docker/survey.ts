@@ -34,7 +34,10 @@ ${facts.nginx} -T 2>/dev/null | ${LIST_SERVER_NAMES} || printf 'nginx|%s\n' "$($
 }
 
 /** `Conflict`, `InvalidInput` or `CapacityExceeded` for what the survey's output says stands in the way; else nothing. */
-export function judgeSurvey(output: string, thing: ClientThing, server: Server): void {
+export function judgeSurvey(
+  output: string,
+  { thing, server, imageComes = false }: { thing: ClientThing; server: Server; imageComes?: boolean },
+): void {
   const lines = output.split('\n').filter((line) => line !== '');
   const foreign = foreignThings(lines, thing);
   if (foreign.length > 0) {
@@ -44,7 +47,7 @@ export function judgeSurvey(output: string, thing: ClientThing, server: Server):
   }
   const [broken] = fieldsOf(lines, 'nginx');
   if (broken !== undefined) throw brokenNeighbour(server, broken[0] ?? '');
-  judgeImage(lines, thing, server);
+  if (!imageComes) judgeImage(lines, thing, server);
   const freeBytes = Number(fieldsOf(lines, 'free')[0]?.[0]);
   if (!(freeBytes < LEAST_FREE_BYTES)) return;
   const megabytes = Math.floor(freeBytes / 1024 / 1024);

@@ -11,6 +11,7 @@ import { composeCommand } from '../docker/containers.js';
 import { dockerFailure } from '../docker/docker-errors.js';
 import { readCount } from '../product/commands.js';
 import { loadProfile } from '../product/profile.js';
+import { MADE, thingOf } from '../records/client-things.js';
 import { hostFacts } from '../servers/host-facts.js';
 import { sh } from '../ssh/shell.js';
 
@@ -67,7 +68,7 @@ export function createUserCounts({ db, connections }: { db: Db; connections: Con
 
 async function listCounted(db: Db, serverId: number): Promise<ClientThing[]> {
   const rows = await db
-    .select({ names: clients.names, operation: clients.operationId })
+    .select(MADE)
     .from(clients)
     .where(
       and(
@@ -79,9 +80,7 @@ async function listCounted(db: Db, serverId: number): Promise<ClientThing[]> {
       ),
     )
     .orderBy(asc(clients.id));
-  return rows.flatMap(({ names, operation }) =>
-    names === null || operation === null ? [] : [{ names, operation }],
-  );
+  return rows.flatMap((row) => thingOf(row) ?? []);
 }
 
 interface Counting {

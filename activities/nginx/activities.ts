@@ -1,31 +1,36 @@
 import { Resolver } from 'node:dns/promises';
-import type { ClientThing } from '../../workflows/contract/clients.js';
+import type { ClientNames, ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
-import {
-  type Client,
-  type Connections,
-  nameOf,
-  requireHostKey,
-  type Server,
-  targetOf,
-} from '../connections.js';
-import { acmeRootOf, certificateFiles } from '../certificates/certificate-files.js';
-import { loadProfile, type ProductProfile } from '../product/profile.js';
+import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
+import { loadProfile } from '../product/profile.js';
 import { refuseChanging } from '../docker/changing.js';
-import { type HostFacts, hostFacts } from '../servers/host-facts.js';
+import { hostFacts } from '../servers/host-facts.js';
 import { joinScripts } from '../ssh/shell.js';
 import { askFrom } from './ask-from.js';
-import { type Publication, publishScript, removeScript } from './swap.js';
+import { publicationOf, SWAP_TIMEOUT_MS } from './publication.js';
+import { publishScript, removeScript } from './swap.js';
 import { swapFailure } from './swap-failures.js';
-import { renderVhost, type VhostInput, vhostMarker } from './vhost.js';
+import { type VhostVariant, vhostMarker } from './vhost.js';
 
 export type NginxActivities = ReturnType<typeof createNginxActivities>;
 
-export type PublishedVariant = 'live' | 'maintenance';
+/** `moved`: redirects to the client's new name, or passes on to its new host when the name is the same */
+export type PublishedVariant = 'live' | 'maintenance' | 'moved';
 
-/** Time for the lock on the host, two tests, a reload and the question behind it. */
-export const SWAP_TIMEOUT_MS = 60_000;
+/** Its names on the server where it is now. */
+type MovedTo = ClientNames & {
+  /** its certificate is served there already */
+  secured?: boolean;
+};
+
+export interface PublishInput extends ClientThing {
+  variant: PublishedVariant;
+  /** of a moved one */
+  movedTo?: MovedTo;
+  returning?: boolean;
+}
+
 /** DNS is only worth a warning, so nobody waits long for it. */
 const DNS_TIMEOUT_MS = 1_500;
 
@@ -39,20 +44,21 @@ export function createNginxActivities(connections: Connections) {
      * leaves a change of the client's data, so it is refused while that is neither done nor taken back.
      */
     publishVhost: async (
-      {
-        names,
-        operation,
-        variant,
-        returning = false,
-      }: ClientThing & { variant: PublishedVariant; returning?: boolean },
+      { names, operation, variant, movedTo, returning = false }: PublishInput,
       step: StepContext,
     ): Promise<void> => {
-      const [server, client] = await Promise.all([servers.get(names.serverId), clients.get(names.clientId)]);
-      const facts = await hostFacts(connections, server, { signal: step.signal, needs: ['nginx'] });
-      const checkAddresses =
-        connections.checkAddresses.length > 0 ? connections.checkAddresses : [facts.peer];
-      const thing = { names, operation };
-      const { publication, texts } = publicationOf({ thing, server, client, facts, checkAddresses, variant });
+      const { clientId, serverId, hostname } = names;
+      const [server, client, newServer] = await Promise.all([
+        servers.get(serverId),
+        clients.get(clientId),
+        movedTo === undefined ? undefined : servers.get(movedTo.serverId),
+      ]);
+      const shown = variantOf({ variant, hostname, movedTo, newServer });
+      const { publication, texts } = await publicationOf(
+        connections,
+        { thing: { names, operation }, server, client, variant: shown },
+        step,
+      );
       const publish = publishScript(publication);
       const script = returning ? joinScripts([refuseChanging(names, step), publish]) : publish;
       const result = await ssh.run(targetOf(requireHostKey(server)), script, {
@@ -95,46 +101,26 @@ export function createNginxActivities(connections: Connections) {
   };
 }
 
-interface PublicationInput {
-  thing: ClientThing;
-  server: Server;
-  client: Client;
-  facts: HostFacts;
-  checkAddresses: readonly string[];
+function variantOf({
+  variant,
+  hostname,
+  movedTo,
+  newServer,
+}: {
   variant: PublishedVariant;
-}
-
-/** What a swap publishes, and the texts that it takes on standard input. */
-export function publicationOf({ thing, server, client, facts, checkAddresses, variant }: PublicationInput) {
-  const { names, operation } = thing;
-  const profile: ProductProfile = loadProfile(names.product);
-  const input: VhostInput = {
-    profile,
-    variant: { kind: variant },
-    name: names.name,
-    operation,
-    hostname: names.hostname,
-    port: names.port,
-    allowedIps: client.allowedIps,
-    // the host itself asks too, once the new file is in
-    checkAddresses: [...checkAddresses, '127.0.0.1'],
-    ipv6: facts.ipv6,
-    ...(server.tls === 'auto' ? { acmeRoot: acmeRootOf(server) } : {}),
-  };
-  const plain = renderVhost(input);
-  const tls = certificateFiles(server, names.hostname);
-  const withTls = tls === undefined ? '' : renderVhost({ ...input, tls });
-  const publication: Publication = {
-    path: names.vhostFile,
-    marker: vhostMarker({ operation, name: names.name }),
-    nginx: facts.nginx,
-    hostname: names.hostname,
-    path80: profile.healthPath,
-    expected: variant === 'live' ? '^[23]' : '^503',
-    plainBytes: Buffer.byteLength(plain),
-    ...(tls === undefined ? {} : { tls: { ...tls, bytes: Buffer.byteLength(withTls) } }),
-  };
-  return { publication, texts: [plain, withTls] };
+  hostname: string;
+  movedTo: MovedTo | undefined;
+  newServer: Server | undefined;
+}): VhostVariant {
+  if (variant !== 'moved') return { kind: variant };
+  if (movedTo === undefined || newServer === undefined)
+    throw failure('InvalidInput', `nothing says where ${hostname} has moved`);
+  // without files of a certificate its vhost has no TLS block yet
+  const wildcard = newServer.tls === 'auto' && newServer.tlsCert !== null;
+  const scheme = wildcard || movedTo.secured === true ? 'https' : 'http';
+  return movedTo.hostname === hostname
+    ? { kind: 'proxy', to: `${scheme}://${newServer.host}` }
+    : { kind: 'redirect', to: `${scheme}://${movedTo.hostname}` };
 }
 
 function judgeStatus(status: number, what: string): void {

@@ -3,7 +3,7 @@ import type { ClientThing } from '../../workflows/contract/clients.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { changedClient, type Connections, nameOf, requireHostKey, targetOf } from '../connections.js';
 import { hostFacts } from '../servers/host-facts.js';
-import { publicationOf, SWAP_TIMEOUT_MS } from './activities.js';
+import { publicationOf, SWAP_TIMEOUT_MS } from './publication.js';
 import { CHANGED, dropFormerScript, publishScript, restoreScript } from './swap.js';
 import { swapFailure } from './swap-failures.js';
 import { vhostMarker } from './vhost.js';
@@ -26,10 +26,8 @@ export function createVhostRefreshActivities(connections: Connections) {
       const { names } = thing;
       const server = await servers.get(names.serverId);
       const client = await changedClient(connections, names.clientId, { change });
-      const facts = await hostFacts(connections, server, { signal: step.signal, needs: ['nginx'] });
-      const checkAddresses =
-        connections.checkAddresses.length > 0 ? connections.checkAddresses : [facts.peer];
-      const rendered = publicationOf({ thing, server, client, facts, checkAddresses, variant: 'live' });
+      const live = { thing, server, client, variant: { kind: 'live' } } as const;
+      const rendered = await publicationOf(connections, live, step);
       const script = publishScript({ ...rendered.publication, change });
       const input = rendered.texts.join('');
       const options = { input, fence: step, timeoutMs: SWAP_TIMEOUT_MS };

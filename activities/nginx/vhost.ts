@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { failure } from '../../workflows/contract/failures.js';
 import { mark } from '../../workflows/contract/ids.js';
 import type { ProductProfile } from '../product/profile.js';
@@ -9,7 +10,9 @@ export type VhostVariant =
   /** every request but certificate challenges is answered 503 */
   | { kind: 'maintenance' }
   /** 308 to the same path there; `to` is an origin such as `https://acme.other.test` */
-  | { kind: 'redirect'; to: string };
+  | { kind: 'redirect'; to: string }
+  /** passes everything on to another host's nginx under the same name; `to` is its origin, by address or name */
+  | { kind: 'proxy'; to: string };
 
 export interface VhostInput {
   profile: ProductProfile;
@@ -26,6 +29,8 @@ export interface VhostInput {
   allowedIps: readonly string[];
   /** admitted on the health path besides `allowedIps` */
   checkAddresses: readonly string[];
+  /** addresses of hosts that pass visitors on, and say in X-Real-IP whom: their word is taken for it */
+  trustedProxies?: readonly string[];
   /** directory that answers `/.well-known/acme-challenge/`, open to everyone */
   acmeRoot?: string;
   /** only files that exist on the server: nginx refuses to start with others */
@@ -57,6 +62,7 @@ export function renderVhost(input: VhostInput): string {
     uploadLimitMegabytes: input.profile.uploadLimitMegabytes,
     allowed: canonicalNetworks(input.allowedIps),
     checks: canonicalNetworks(input.checkAddresses),
+    trusted: canonicalNetworks(input.trustedProxies ?? []),
     acmeRoot: input.acmeRoot,
     tls: input.tls,
     ipv6: input.ipv6 ?? true,
@@ -72,8 +78,10 @@ function checkVhost({ name, operation, hostname, port, variant, acmeRoot, tls }:
   refuseUnless(/^\w{1,40}$/.test(operation), 'operation', operation);
   refuseUnless(HOSTNAME.test(hostname), 'hostname', hostname);
   refuseUnless(Number.isInteger(port) && port >= 1 && port <= 65_535, 'port', String(port));
-  if (variant.kind === 'redirect') {
-    refuseUnless(HOSTNAME.test(ORIGIN.exec(variant.to)?.[1] ?? ''), 'redirect target', variant.to);
+  if (variant.kind === 'redirect' || variant.kind === 'proxy') {
+    const to = ORIGIN.exec(variant.to)?.[1] ?? '';
+    const good = HOSTNAME.test(to) || (variant.kind === 'proxy' && isIPv4(to));
+    refuseUnless(good, `${variant.kind} target`, variant.to);
   }
   for (const path of [acmeRoot, tls?.certificate, tls?.key]) {
     refuseUnless(

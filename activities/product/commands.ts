@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
@@ -25,6 +26,20 @@ export function createProductActivities(connections: Connections) {
       const client = await clients.get(thing.names.clientId);
       const password = await revealIfKept(secrets, client.adminPassword);
       await runCommand({ thing, step, name: 'createAdministrator', data: baseData(client, password) });
+    },
+
+    /** A copy is made harmless before anybody sees it. */
+    sanitizeCopy: async (thing: ClientThing, step: StepContext): Promise<void> => {
+      await runCommand({ thing, step, name: 'sanitize' });
+    },
+
+    /** The client's own laboratory and administrator in data of another one. A password that is known no more becomes one that nobody knows. */
+    createOwnBaseData: async (thing: ClientThing, step: StepContext): Promise<void> => {
+      const client = await clients.get(thing.names.clientId);
+      const kept = await revealIfKept(secrets, client.adminPassword);
+      const password = kept ?? randomBytes(24).toString('base64url');
+      await runCommand({ thing, step, name: 'createAdministrator', data: baseData(client, password) });
+      if (kept === undefined) step.summarize('the password of the administrator is new: set one');
     },
 
     /** `password`: id of a secret. One that has been erased meanwhile was set before: what is there stays. */

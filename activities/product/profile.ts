@@ -129,6 +129,15 @@ const profileSchema = z.strictObject({
   /** relative to the server's base_dir */
   envExample: relativePath,
   env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a variable name'), envEntry),
+  /** of a copy into another client, beside its `sanitize` command */
+  copy: z
+    .strictObject({
+      /** whose application key it has: `source` where data are encrypted with it */
+      applicationKey: z.enum(['target', 'source']),
+      /** keys of `.env` that a copy must not have: those that send mails and texts to real people */
+      blankEnv: z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a variable name')).max(100),
+    })
+    .default({ applicationKey: 'target', blankEnv: [] }),
   commands: z.strictObject(
     Object.fromEntries(PRODUCT_COMMANDS.map((name) => [name, command])) as Record<
       ProductCommandName,

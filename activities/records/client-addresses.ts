@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { and, eq, isNotNull } from 'drizzle-orm';
 import type { Queries } from '../../db/database.js';
-import { clients, type servers } from '../../db/schema/index.js';
+import { clientPlaces, clients, type servers } from '../../db/schema/index.js';
 import { failure } from '../../workflows/contract/failures.js';
 
 type Server = typeof servers.$inferSelect;
@@ -15,10 +15,15 @@ export async function findAddresses(
   db: Queries,
   server: Server,
 ): Promise<{ port: number; subnetIndex: number }> {
-  const rows = await db
+  const living = await db
     .select({ port: clients.port, subnetIndex: clients.subnetIndex })
     .from(clients)
     .where(and(eq(clients.serverId, server.id), isNotNull(clients.port)));
+  const beside = await db
+    .select({ port: clientPlaces.port, subnetIndex: clientPlaces.subnetIndex })
+    .from(clientPlaces)
+    .where(eq(clientPlaces.serverId, server.id));
+  const rows = [...living, ...beside];
   const port = smallestFree(server.portFrom, server.portTo, new Set(rows.map((row) => row.port)));
   const last = subnetCount(server.clientPool) - 1;
   const subnetIndex = smallestFree(0, last, new Set(rows.map((row) => row.subnetIndex)));

@@ -6,8 +6,8 @@ import type { ChangeRef, ClientChange } from '../../workflows/contract/client-ch
 import type { ClientThing } from '../../workflows/contract/clients.js';
 import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
-import { findThing } from './client-records.js';
 import { clientRow } from './client-reservation.js';
+import { requireThing } from './client-things.js';
 import { writeFor } from './operation-write.js';
 
 export type ClientChangeRecords = ReturnType<typeof createClientChangeRecords>;
@@ -31,8 +31,7 @@ export function createClientChangeRecords({ db }: { db: Db }) {
 
     /** The client's things by the names that they will have; in a plan, which records no change, by the present ones. */
     async requireChangedThing({ clientId, change }: Change, step: StepContext): Promise<ClientThing> {
-      const thing = await findThing(db, clientId);
-      if (thing === null) throw failure('NotFound', `client ${clientId} has no environment`);
+      const thing = requireThing(await clientRow(db, clientId));
       const recorded = await findClientChange(db, change);
       if (recorded?.clientId !== clientId && step.planning !== true)
         throw failure('InvalidInput', `no change of client ${clientId} is recorded for this operation`);

@@ -1,22 +1,20 @@
 import { and, eq, inArray, ne, sql } from 'drizzle-orm';
-import type { Queries, Tx } from '../../db/database.js';
+import type { Tx } from '../../db/database.js';
 import {
   type BackupKind,
   backups,
   clientChanges,
+  clientPlaces,
   clients,
   operations,
   operationUndos,
   OPEN_UNDOS,
-  servers,
 } from '../../db/schema/index.js';
 import type { Secrets } from '../../db/secrets.js';
-import type { ClientThing, CreateClientParams } from '../../workflows/contract/clients.js';
-import { failure } from '../../workflows/contract/failures.js';
+import type { ClientThing, CreateClientParams, FoundClient } from '../../workflows/contract/clients.js';
 import { subjectId } from '../../workflows/contract/ids.js';
 import type { StepContext } from '../../workflows/contract/step.js';
-import { writeFor } from './operation-write.js';
-import { asksForCertificates } from '../certificates/certificate-files.js';
+import { listKeptSources } from './client-places.js';
 import {
   clientRow,
   foresee,
@@ -24,12 +22,8 @@ import {
   type ReservationParts,
   reserve,
 } from './client-reservation.js';
-
-/** What a delete takes down. */
-export interface FoundClient extends ClientThing {
-  /** its server has one made for each of its clients; absent: no */
-  certificate?: true;
-}
+import { requireThing, thingOf, withCertificate } from './client-things.js';
+import { writeFor } from './operation-write.js';
 
 export type ClientRecords = ReturnType<typeof createClientRecords>;
 
@@ -74,17 +68,15 @@ export function createClientRecords(options: ReservationParts) {
       { clientId }: { clientId: number },
       _step: StepContext,
     ): Promise<FoundClient | null> {
-      const thing = await findThing(db, clientId);
+      const thing = thingOf(await clientRow(db, clientId));
       if (thing === null) return null;
-      const [server] = await db.select().from(servers).where(eq(servers.id, thing.names.serverId));
-      const certified = server !== undefined && asksForCertificates(server);
-      return { ...thing, ...(certified ? { certificate: true } : {}) };
+      const sources = await listKeptSources(db, clientId);
+      const kept = await Promise.all(sources.map((source) => withCertificate(db, source)));
+      return { ...(await withCertificate(db, thing)), ...(kept.length === 0 ? {} : { kept }) };
     },
 
     async requireClientThing({ clientId }: { clientId: number }, _step: StepContext): Promise<ClientThing> {
-      const thing = await findThing(db, clientId);
-      if (thing === null) throw failure('NotFound', `client ${clientId} has no environment`);
-      return thing;
+      return requireThing(await clientRow(db, clientId));
     },
 
     /** The first password that the panel sets is kept for the mail with it; later ones are needed no more. */
@@ -150,10 +142,12 @@ export function createClientRecords(options: ReservationParts) {
             port: null,
             subnetIndex: null,
             names: null,
+            movedBy: null,
             adminPassword: null,
             updatedAt: new Date(),
           })
           .where(eq(clients.id, clientId));
+        await tx.delete(clientPlaces).where(eq(clientPlaces.clientId, clientId));
         await secrets.eraseAllOf(tx, `clients/${clientId}`);
         await tx.delete(clientChanges).where(eq(clientChanges.clientId, clientId));
         await settleUndos(tx, subjectId('client', clientId));
@@ -205,11 +199,4 @@ async function release(
   for (const name of ['database_password', 'client_token', 'application_key']) {
     await secrets.eraseAllOf(tx, `clients/${clientId}`, name);
   }
-}
-
-export async function findThing(db: Queries, clientId: number): Promise<ClientThing | null> {
-  const row = await clientRow(db, clientId);
-  return row.names === null || row.operationId === null
-    ? null
-    : { names: row.names, operation: row.operationId };
 }

@@ -97,7 +97,7 @@ function certified(server: ServerRow): Pick<Reservation, 'certificate'> {
 
 type ServerRow = typeof servers.$inferSelect;
 
-interface NameThings {
+export interface NameThings {
   clientId: number;
   subdomain: string;
   image: string;
@@ -105,7 +105,8 @@ interface NameThings {
   addresses: { port: number; subnetIndex: number };
 }
 
-function nameThings({ clientId, subdomain, image, server, addresses }: NameThings) {
+/** Names of everything that is made for a client on a server; secrets apart. */
+export function nameThings({ clientId, subdomain, image, server, addresses }: NameThings) {
   const name = clientName(clientId);
   return {
     clientId,
@@ -121,7 +122,7 @@ function nameThings({ clientId, subdomain, image, server, addresses }: NameThing
   };
 }
 
-function requireServer(row: ServerRow | undefined, id: number): ServerRow {
+export function requireServer(row: ServerRow | undefined, id: number): ServerRow {
   if (row === undefined) throw failure('NotFound', `server ${id} does not exist`);
   return row;
 }

@@ -1,3 +1,5 @@
+import { Resolver } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import { and, asc, eq, inArray, isNotNull, lt } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
 import {
@@ -8,7 +10,9 @@ import {
   servers,
   OPEN_UNDOS,
 } from '../../db/schema/index.js';
+import { listOverdueSources } from '../../db/queries/client-places.js';
 import type { CleanupParams } from '../../workflows/contract/cleanup.js';
+import type { RemoveKeptSourceParams } from '../../workflows/contract/clients.js';
 
 export type NightlyActivities = ReturnType<typeof createNightlyActivities>;
 
@@ -54,6 +58,20 @@ export function createNightlyActivities(db: Db) {
       return { secrets: expired.length, keys: old.length };
     },
 
+    /**
+     * Kept sources of moves whose time is over. One stays for as long as visitors of the client's present name are still
+     * led to it by DNS: its nginx passes them on.
+     */
+    async listOverdueSources({ limit }: { limit: number }): Promise<RemoveKeptSourceParams[]> {
+      const sources = await listOverdueSources(db, { now: new Date(), limit });
+      const needed = await Promise.all(
+        sources.map(async ({ hostname, sameName, host }) => sameName && (await leadsTo(hostname, host))),
+      );
+      return sources
+        .filter((_, index) => needed[index] !== true)
+        .map(({ clientId, serverId }) => ({ clientId, serverId }));
+    },
+
     async listActiveServers(): Promise<number[]> {
       const rows = await db
         .select({ id: servers.id })
@@ -63,4 +81,17 @@ export function createNightlyActivities(db: Db) {
       return rows.map(({ id }) => id);
     },
   };
+}
+
+/** Nobody waits at night, but a hundred names must not take an hour. */
+const DNS_TIMEOUT_MS = 3_000;
+
+async function leadsTo(hostname: string, host: string): Promise<boolean> {
+  const resolver = new Resolver({ timeout: DNS_TIMEOUT_MS, tries: 1 });
+  const addressesOf = async (name: string) => {
+    const found = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
+    return found.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  };
+  const theirs = isIP(host) === 0 ? await addressesOf(host) : [host];
+  return (await addressesOf(hostname)).some((address) => theirs.includes(address));
 }

@@ -6,6 +6,7 @@ import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { compareVersions, splitImage } from '../../workflows/contract/versions.js';
 import { clientRow } from './client-reservation.js';
+import { requireThing } from './client-things.js';
 import { writeFor } from './operation-write.js';
 
 export type VersionRecords = ReturnType<typeof createVersionRecords>;
@@ -19,9 +20,7 @@ export function createVersionRecords(db: Db) {
       _step: StepContext,
     ): Promise<VersionChange> {
       const row = await clientRow(db, clientId);
-      const { names, operationId: operation } = row;
-      if (names === null || operation === null)
-        throw failure('NotFound', `client ${clientId} has no environment`);
+      const { names, operation } = requireThing(row);
       const wanted = versionTag ?? row.versionTag;
       const lower = compareVersions(wanted, row.versionTag) < 0;
       if (lower && !force)

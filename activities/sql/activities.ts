@@ -68,6 +68,13 @@ export function createSqlActivities({
         );
       }),
 
+    /** Only the flag that shows the product's maintenance page. */
+    writeMaintenance: ({ names, on }: ClientThing & { on: boolean }, step: StepContext): Promise<void> =>
+      withSession(names, step, (session) => {
+        const flag = { maintenance: on ? '1' : '0' };
+        return session.writeCloudSettings(names.name, { mine: flag, first: flag });
+      }),
+
     /** Changes nothing. `Unauthorized` when a dump holds what this login could not restore: then no backup would help. */
     checkRestorable: ({ names }: ClientThing, step: StepContext): Promise<void> =>
       withSession(names, step, async (session, server) => {

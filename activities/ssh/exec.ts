@@ -8,7 +8,7 @@ import type { Script } from './shell.js';
 import { frame, type Talk, talk } from './talk.js';
 import type { SshTarget } from './types.js';
 
-export interface Execution extends Pick<Talk, 'onStdout' | 'onStderr'> {
+export interface Execution extends Pick<Talk, 'onStdout' | 'onStderr' | 'feed'> {
   target: SshTarget;
   kind: LaneKind;
   script: Script;

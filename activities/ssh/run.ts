@@ -65,12 +65,13 @@ export function makeNonce(): string {
 
 interface Told {
   nonce: string;
-  result: RunResult;
+  result: Pick<RunResult, 'exitCode' | 'stderr'>;
   fence: StepContext;
   target: SshTarget;
 }
 
-function throwRefusal({ nonce, result, fence, target }: Told): void {
+/** What the fence of a script has refused, as a failure; nothing when the caller's script has run. */
+export function throwRefusal({ nonce, result, fence, target }: Told): void {
   const where = describe(target);
   const refusal = readRefusal(nonce, result.stderr);
   if (refusal === null) return;
@@ -101,7 +102,7 @@ function collect(limitBytes: number) {
 }
 
 /** Its two ends: the fence speaks first, and the cause of a failure stands last. */
-function collectEnds(limitBytes: number) {
+export function collectEnds(limitBytes: number) {
   const half = Math.floor(limitBytes / 2);
   const head = collect(half);
   let tail: Buffer = Buffer.alloc(0);

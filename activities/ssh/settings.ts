@@ -14,6 +14,7 @@ export interface SshSettings {
   endGraceMs: number;
   endTimeoutMs: number;
   reconnects: number;
+  stallMs: number;
 }
 
 /** One place for every limit of the layer; tests shorten some of them. */
@@ -47,4 +48,6 @@ export const SSH_SETTINGS: SshSettings = {
   endTimeoutMs: 120_000,
   // a follower reconnects within its attempt: each try waits longer, 3 s altogether, then the step's retry re-attaches
   reconnects: 4,
+  // a large image is packed for about a minute before its first byte; a line that is silent for longer is dead
+  stallMs: 180_000,
 };

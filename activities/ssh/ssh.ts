@@ -5,6 +5,7 @@ import { createPool } from './pool.js';
 import { createRunner } from './run.js';
 import { SSH_SETTINGS, type SshSettings } from './settings.js';
 import type { Ssh } from './types.js';
+import { transfer } from './transfer.js';
 import { upload } from './upload.js';
 
 /**
@@ -27,6 +28,7 @@ export function createSsh({
     ...runner,
     ...createJobs({ exec, runner, settings: limits }),
     upload: (target, file, options) => upload(runner, target, file, options),
+    transfer: (wish) => transfer({ exec, runner, settings: limits }, wish),
     readHostKey: (address, signal) => pool.readHostKey(address, signal),
     close: () => pool.close(),
   };

@@ -31,6 +31,8 @@ export function frame(id: string, script: Script, input: string | Uint8Array = '
 export interface Talk {
   channel: ClientChannel;
   stdin: Buffer;
+  /** what comes behind `stdin`, until it returns; a write is done when there is room for the next. Its error ends the talk */
+  feed?(write: (bytes: Buffer) => Promise<void>): Promise<void>;
   where: string;
   timeoutMs?: number;
   signal?: AbortSignal | undefined;
@@ -47,7 +49,7 @@ export interface Talk {
  * `Unavailable`.
  */
 export function talk(options: Talk): Promise<number> {
-  const { channel, stdin, where, timeoutMs, signal, onGiveUp, onStdout, onStderr } = options;
+  const { channel, where, timeoutMs, signal, onGiveUp, onStdout, onStderr } = options;
   return new Promise((resolve, reject) => {
     let over = false;
     const finish = (settle: () => void) => {
@@ -80,8 +82,26 @@ export function talk(options: Talk): Promise<number> {
     });
     signal?.addEventListener('abort', onAbort);
     if (signal?.aborted) return onAbort();
-    channel.end(stdin);
+    send(options).catch(give);
   });
+}
+
+/** Thrown by a write to a command that reads no more: why it does not is told by its end. */
+const READS_NO_MORE = new Error('the command reads no more');
+
+async function send({ channel, stdin, feed }: Talk): Promise<void> {
+  if (feed === undefined) return void channel.end(stdin);
+  const write = (bytes: Buffer) =>
+    new Promise<void>((resolve, reject) => {
+      channel.write(bytes, (error) => (error ? reject(READS_NO_MORE) : resolve()));
+    });
+  try {
+    await write(stdin);
+    await feed(write);
+    channel.end();
+  } catch (error) {
+    if (error !== READS_NO_MORE) throw error;
+  }
 }
 
 function exitCode(code: number | null | undefined, name: string | undefined): number | null {

@@ -44,6 +44,17 @@ export interface UploadedFile {
   mode: number;
 }
 
+/** A file on one host that is made of what a command prints on another. */
+export interface Transfer {
+  from: { target: SshTarget; script: Script };
+  to: { target: SshTarget; path: string };
+  step: StepContext;
+  /** names what is moved in failures, such as `the files of client42` */
+  what: string;
+  /** milliseconds for all of it */
+  timeoutMs: number;
+}
+
 export interface JobOptions {
   /** start-once key on the host: `jobKey(step)` */
   key: string;
@@ -80,6 +91,12 @@ export interface Ssh {
   runOk(target: SshTarget, script: Script, options?: RunOptions): Promise<RunResult>;
   /** writes beside the file and renames; directories must exist */
   upload(target: SshTarget, file: UploadedFile, options?: RunOptions): Promise<void>;
+  /**
+   * Streams the output of a command on one host into a file on another, fenced on both: through this process, in memory
+   * no more than what is under way. The file gets its name once it is whole, by size and SHA-256; one that is cut off is
+   * moved again from its beginning. Answers its size in bytes.
+   */
+  transfer(transfer: Transfer): Promise<number>;
   /** starts the detached command once, or finds it again, follows it to its end */
   runJob(target: SshTarget, job: JobOptions): Promise<JobResult>;
   /** ends the jobs of the same operation and step (all tries) and waits until they have ended */

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { listKeptOn } from '../../db/queries/client-places.js';
 import { findClient, lockClient } from '../../db/queries/clients.js';
 import { findOperation } from '../../db/queries/operation-reads.js';
 import type { DeleteClientParams } from '../../workflows/contract/clients.js';
@@ -132,6 +133,7 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
           async prepare(tx) {
             const client = await lockClient(tx, id);
             if (client === undefined) throw noClient(id);
+            const keptOn = await listKeptOn(tx, id);
             return {
               subject: subjectId('client', id),
               answerId: id,
@@ -140,6 +142,7 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
                 serverId: client.serverId,
                 keepBackup,
                 keepDays: deps.settings.backupKeepDays,
+                ...(keptOn.length === 0 ? {} : { keptOn }),
               },
               title: `Delete client ${id} (${client.subdomain})`,
               clientId: id,

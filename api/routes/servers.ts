@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { countPlaces } from '../../db/queries/client-places.js';
 import { recordAudit } from '../../db/queries/audit.js';
 import {
   countClients,
@@ -218,6 +219,11 @@ export function addServerRoutes(router: Router, deps: RouteDeps): void {
         if ((await lockServer(tx, id)) === undefined) throw noServer(id);
         const clients = (await countClients(tx, [id])).get(id) ?? 0;
         if (clients > 0) throw new Problem('in_use', { detail: `${clients} client(s) live on server ${id}` });
+        const places = (await countPlaces(tx, [id])).get(id) ?? 0;
+        if (places > 0)
+          throw new Problem('in_use', {
+            detail: `${places} kept source(s) or target(s) of moves are on server ${id}`,
+          });
         await deleteServer(tx, id);
         await deps.secrets.eraseAllOf(tx, `servers/${id}`);
         await recordAudit(tx, auditOf(c, { subject: `server:${id}`, outcome: 'deleted' }));

@@ -1,4 +1,5 @@
 import { recordAudit } from '../../db/queries/audit.js';
+import { countPlaces } from '../../db/queries/client-places.js';
 import {
   countClients,
   findServer,
@@ -164,7 +165,9 @@ async function requireFree(
     fields.sql_engine !== undefined && fields.sql_engine !== row.sqlEngine ? 'sql_engine' : '',
   ].filter((field) => field !== '');
   if (changed.length === 0) return;
-  const clients = (await countClients(tx, [row.id])).get(row.id) ?? 0;
+  const living = (await countClients(tx, [row.id])).get(row.id) ?? 0;
+  // what moves have there is built on it too
+  const clients = living + ((await countPlaces(tx, [row.id])).get(row.id) ?? 0);
   if (clients === 0) return;
   throw new Problem('in_use', {
     detail: `${clients} client(s) live on server ${row.id}: ${changed.join(', ')} cannot change`,

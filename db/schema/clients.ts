@@ -64,10 +64,12 @@ export const clients = pgTable(
     /** which /28 of the server's client pool */
     subnetIndex: integer('subnet_index'),
     names: jsonb('names').$type<ClientNames | null>(),
-    /** create operation: the client's things bear its mark */
+    /** create operation: the client's things bear its mark, unless a move has made them anew */
     operationId: text('operation_id'),
     /** demo data is in it, as far as Slipway has put it there */
     demo: boolean('demo').notNull().default(false),
+    /** the move that has made the client's things where they are now */
+    movedBy: text('moved_by'),
     available: boolean('available'),
     availableCheckedAt: moment('available_checked_at'),
     availableSince: moment('available_since'),
@@ -105,6 +107,38 @@ export const clientChanges = pgTable(
     formerSettings: jsonb('former_settings').$type<Record<string, string | null> | null>(),
   },
   (t) => [index('client_changes_client').on(t.clientId)],
+);
+
+/**
+ * Where a client is beside the server of its row: being prepared there by a move, or the stopped source that a move has
+ * kept. It holds a port and a network of that server, as a client does.
+ */
+export const clientPlaces = pgTable(
+  'client_places',
+  {
+    clientId: integer('client_id')
+      .notNull()
+      .references(() => clients.id, { onDelete: 'cascade' }),
+    serverId: integer('server_id')
+      .notNull()
+      .references(() => servers.id),
+    state: text('state').$type<'prepared' | 'kept'>().notNull(),
+    names: jsonb('names').$type<ClientNames>().notNull(),
+    /** whose mark the things there bear */
+    operationId: text('operation_id').notNull(),
+    port: integer('port').notNull(),
+    subnetIndex: integer('subnet_index').notNull(),
+    /** of a prepared one: what the client was before, and is again afterwards */
+    status: text('status').$type<ClientStatus>(),
+    /** of a kept one */
+    keepUntil: moment('keep_until'),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.clientId, t.serverId] }),
+    uniqueIndex('client_places_port').on(t.serverId, t.port),
+    uniqueIndex('client_places_subnet').on(t.serverId, t.subnetIndex),
+  ],
 );
 
 export const billingTypes = pgTable('billing_types', {

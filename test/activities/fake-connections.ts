@@ -30,7 +30,7 @@ function find<Key, Value>(values: Map<Key, Value>, key: Key): Value {
 export function connectionsOf(world: World, ssh: Ssh): Connections {
   return {
     servers: { get: async (id) => find(world.servers, id) },
-    clients: { get: async (id) => find(world.clients, id) },
+    clients: { get: async (id) => find(world.clients, id), formerHosts: async () => [] },
     changes: {
       get: async () => undefined,
       keepSettings: () => Promise.resolve(),
@@ -128,6 +128,7 @@ export function clientRow(over: Partial<Client> = {}): Client {
     names: null,
     operationId: null,
     demo: false,
+    movedBy: null,
     available: null,
     availableCheckedAt: null,
     availableSince: null,

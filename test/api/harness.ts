@@ -68,6 +68,7 @@ export async function openHarness({ settings = {}, temporal: wanted, through, ..
       product: 'sample',
       products: ['sample'],
       backupKeepDays: 30,
+      moveKeepDays: 7,
       rateLimits: UNBOUND,
       ...settings,
     },

@@ -5,7 +5,7 @@ import { eq } from 'drizzle-orm';
 import { createClientChangeRecords } from '../../activities/records/client-change-records.js';
 import { createClientRecords } from '../../activities/records/client-records.js';
 import { createVersionRecords } from '../../activities/records/version-records.js';
-import { clients, operations, operationUndos } from '../../db/schema/index.js';
+import { clients, operations, operationUndos, servers } from '../../db/schema/index.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
@@ -174,6 +174,25 @@ describe('plan=true on a route that starts an operation', () => {
     return copy.id;
   }
 
+  async function addServer(): Promise<number> {
+    const [row] = await api.db
+      .select()
+      .from(servers)
+      .where(eq(servers.id, Number(serverId)));
+    assert.ok(row);
+    const { id: _, ...rest } = row;
+    const other = { ...rest, name: `other${(names += 1)}`, host: `10.2.0.${names}`, stage: true };
+    const [made] = await api.db.insert(servers).values(other).returning();
+    assert.ok(made);
+    return made.id;
+  }
+
+  async function addDemo(): Promise<number> {
+    const [id, stage] = [await addClient(), await addServer()];
+    await api.db.update(clients).set({ kind: 'demo', serverId: stage }).where(eq(clients.id, id));
+    return id;
+  }
+
   /** Every such route, with a request for it. A route that is missing here fails the first test. */
   const ROUTES: Record<string, () => Promise<Start>> = {
     'POST /clients': async () => ({ method: 'POST', path: '/clients', form: clientForm() }),
@@ -228,6 +247,18 @@ describe('plan=true on a route that starts an operation', () => {
       path: '/containers/build_master_for_all',
       form: { version: '1.9-master', info: '# New' },
     }),
+    ...Object.fromEntries(
+      ['GET', 'POST'].flatMap((method) => [
+        [
+          `${method} /clients/{id}/move_to/{server_id}`,
+          async () => ({ method, path: `/clients/${await addClient()}/move_to/${await addServer()}` }),
+        ],
+        [
+          `${method} /clients/{id}/copy_to/{client_id}`,
+          async () => ({ method, path: `/clients/${await addClient()}/copy_to/${await addDemo()}` }),
+        ],
+      ]),
+    ),
     'POST /operations/{id}/cleanup': async () => {
       const { operation } = await createdClient();
       await leaveUndone(operation);
@@ -475,7 +506,7 @@ function onBoth(path: string, make: () => Promise<string>): Record<string, () =>
 
 function outlineOf({ steps }: Plan): string[][] {
   return steps
-    .filter(({ kind }) => kind !== 'commit' && kind !== 'child')
+    .filter(({ kind }) => kind !== 'commit' && kind !== 'child' && kind !== 'borrow')
     .map(({ key, title }) => [key, title]);
 }
 

@@ -85,6 +85,9 @@ export {
   standIn as rebootServer,
   standIn as migrateClient,
   standIn as switchClient,
+  standIn as copyClient,
+  standIn as moveClient,
+  standIn as removeKeptSource,
 };
 
 const READ_AT = '2031-01-31T12:00:00.000Z';

@@ -44,6 +44,15 @@ const many = Array.from({ length: 30 }, () => 'one');
 
 const client = (clientId: number) => ({ clientId, serverId: 1 });
 
+const move = (clientId: number) => ({ ...client(clientId), targetServerId: 2, keepDays: 7 });
+
+const copy = (clientId: number) => ({
+  ...client(clientId),
+  sourceId: clientId + 1,
+  sourceServerId: 2,
+  keepDays: 30,
+});
+
 const build = (serverId: number) => ({ serverId, branch: 'dev', version: '1.4-dev', existing: 'refuse' });
 
 /** A failure of the step's first try; an operator's retry then succeeds. */
@@ -189,6 +198,63 @@ export const PATHS: readonly RecordedPath[] = [
     subject: 'client:37',
     params: client(37),
     inject: failsFirst('update', 'Conflict'),
+    ends: 'rolled_back',
+  },
+  {
+    workflow: 'moveClient',
+    path: 'success',
+    subject: 'client:70',
+    params: move(70),
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'moveClient',
+    path: 'held-and-retried',
+    subject: 'client:71',
+    params: move(71),
+    inject: failsFirst('compare', 'CommandFailed'),
+    drive: retryOnce,
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'moveClient',
+    path: 'cancelled',
+    subject: 'client:72',
+    params: move(72),
+    async inject(step, handle) {
+      if (step.phase === 'do' && step.step === 'container') await handle.cancel();
+    },
+    ends: 'cancelled',
+  },
+  {
+    workflow: 'moveClient',
+    path: 'held-forward-only',
+    subject: 'client:73',
+    params: move(73),
+    inject: failsFirst('live', 'CommandFailed'),
+    drive: retryOnce,
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'removeKeptSource',
+    path: 'success',
+    subject: 'client:74',
+    params: { clientId: 74, serverId: 1 },
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'copyClient',
+    path: 'success',
+    subject: 'client:75',
+    params: copy(75),
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'copyClient',
+    path: 'rolled-back',
+    subject: 'client:77',
+    params: copy(77),
+    inject: failsFirst('administrator', 'Conflict'),
     ends: 'rolled_back',
   },
   {
@@ -407,37 +473,37 @@ export const PATHS: readonly RecordedPath[] = [
   {
     workflow: 'lockClient',
     path: 'success',
-    subject: 'client:30',
-    params: client(30),
+    subject: 'client:60',
+    params: client(60),
     ends: 'succeeded',
   },
   {
     workflow: 'lockClient',
     path: 'rolled-back',
-    subject: 'client:31',
-    params: client(31),
+    subject: 'client:61',
+    params: client(61),
     inject: failsFirst('settings', 'Conflict'),
     ends: 'rolled_back',
   },
   {
     workflow: 'unlockClient',
     path: 'success',
-    subject: 'client:32',
-    params: client(32),
+    subject: 'client:62',
+    params: client(62),
     ends: 'succeeded',
   },
   {
     workflow: 'notifyExpiry',
     path: 'success',
-    subject: 'client:33',
-    params: { clientId: 33, licenseEnd: '2031-01-31T12:00:00.000Z', days: 7 },
+    subject: 'client:63',
+    params: { clientId: 63, licenseEnd: '2031-01-31T12:00:00.000Z', days: 7 },
     ends: 'succeeded',
   },
   {
     workflow: 'notifyExpiry',
     path: 'cancelled',
-    subject: 'client:34',
-    params: { clientId: 34, licenseEnd: '2031-01-31T12:00:00.000Z', days: 0 },
+    subject: 'client:64',
+    params: { clientId: 64, licenseEnd: '2031-01-31T12:00:00.000Z', days: 0 },
     async inject(step, handle) {
       if (step.step === 'mail') await handle.cancel();
     },

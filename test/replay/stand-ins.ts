@@ -36,6 +36,33 @@ export function createStandIns(): StandIns {
     requireChangedThing: ({ clientId }) => Promise.resolve(thingOf(clientId)),
     recordChange: nothing,
     restoreRecord: nothing,
+    findCopy: ({ clientId, sourceId }) =>
+      Promise.resolve({
+        source: thingOf(sourceId),
+        target: thingOf(clientId),
+        next: thingOf(clientId),
+        versionTag: '1.3-master',
+        sharesKey: true,
+      }),
+    adoptApplicationKey: nothing,
+    writeCopiedFiles: nothing,
+    sanitizeCopy: nothing,
+    createOwnBaseData: nothing,
+    reserveTarget: ({ clientId, serverId }) => Promise.resolve(preparedOn(clientId, serverId)),
+    foreseeTarget: ({ clientId, serverId }) => Promise.resolve(preparedOn(clientId, serverId)),
+    releaseTarget: nothing,
+    switchToTarget: nothing,
+    findKeptSource: ({ clientId }) => Promise.resolve(thingOf(clientId)),
+    forgetKeptSource: nothing,
+    ensureImage: nothing,
+    writeMovedFiles: nothing,
+    sumSource: nothing,
+    moveDump: () => Promise.resolve({ path: '/srv/slipway/moves/1/moved-1' }),
+    compareWithSource: nothing,
+    checkFromInside: nothing,
+    clearMove: nothing,
+    removeJobsOn: nothing,
+    writeMaintenance: nothing,
     surveyDatabase: nothing,
     ensureDatabase: nothing,
     removeDatabase: nothing,
@@ -204,6 +231,11 @@ const CREATOR = '01JREPEAT00000000000000000';
 
 function thingOf(clientId: number): { names: ClientNames; operation: string } {
   return { names: namesOf(clientId), operation: CREATOR };
+}
+
+function preparedOn(clientId: number, serverId: number) {
+  const { names } = thingOf(clientId);
+  return { target: { names: { ...names, serverId }, operation: CREATOR }, underMaintenance: false };
 }
 
 /** What a clean-up finds of the client's create. */

@@ -142,6 +142,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       product: 'sample',
       products: ['sample', 'laravel'],
       backupKeepDays: 30,
+      moveKeepDays: 7,
       rateLimits: { requests: 1e6, changes: 1e6, checks: 1e6, strangers: 1e6 },
     },
     database: services.database,

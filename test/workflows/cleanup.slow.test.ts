@@ -133,8 +133,10 @@ describe('a clean-up', () => {
     });
     assert.deepEqual(night, {
       ...{ started: 1, busy: 1, removed: { secrets: 1, keys: 1 } },
+      sources: { removed: 0, failed: 0, busy: 0 },
       certificates: { issued: 0, failed: 0, busy: 0 },
       servers: { tidied: 0, failed: 0 },
+      backups: { removed: 0, failed: 0 },
     });
     await client.workflow.getHandle(left.subject).result();
     assert.deepEqual((await left.row())?.leftovers, []);

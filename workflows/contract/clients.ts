@@ -28,6 +28,17 @@ export interface ClientThing {
   operation: string;
 }
 
+/** What is taken down as a whole. */
+export interface ThingToRemove extends ClientThing {
+  /** its server has a certificate made for each of its clients; absent: no */
+  certificate?: true;
+}
+
+/** What is known of a client where all of it is looked up: also the stopped sources that moves have kept. */
+export interface FoundClient extends ThingToRemove {
+  kept?: ThingToRemove[];
+}
+
 export interface CreateClientParams {
   clientId: number;
   serverId: number;
@@ -43,6 +54,50 @@ export interface DeleteClientParams {
   keepBackup: boolean;
   /** days until the archived backup is removed */
   keepDays: number;
+  /** servers that moves have kept a stopped source of it on */
+  keptOn?: number[];
+}
+
+export interface MoveClientParams {
+  clientId: number;
+  /** where it is */
+  serverId: number;
+  targetServerId: number;
+  /** days that the stopped source is kept */
+  keepDays: number;
+}
+
+/** Source and target of a move: things of one client, each on its own server. */
+export interface MoveRoute {
+  source: ClientThing;
+  target: ClientThing;
+}
+
+export interface CopyClientParams {
+  /** what is written: of kind demo or test, on a stage server */
+  clientId: number;
+  serverId: number;
+  /** what is read, while it serves */
+  sourceId: number;
+  sourceServerId: number;
+  /** days that the backup of the target is kept */
+  keepDays: number;
+}
+
+export interface CopyPlan {
+  source: ClientThing;
+  target: ClientThing;
+  /** the target with the source's version */
+  next: ClientThing;
+  versionTag: string;
+  /** the source's application key is the target's from then on, as the product's profile says */
+  sharesKey: boolean;
+}
+
+/** Removes the stopped source that a move has kept on this server. */
+export interface RemoveKeptSourceParams {
+  clientId: number;
+  serverId: number;
 }
 
 export interface SetAdminPasswordParams {

@@ -119,10 +119,10 @@ function createPlanning<Params>({ id, params, subject }: CreatePlanning<Params>)
   }
 
   async function during(key: string, options: DuringOptions, body: () => Promise<void>): Promise<void> {
-    const { title, leave, leaveTitle } = options;
+    const { title, leave, leaveTitle, outlived } = options;
     note({ key, title, kind: 'enter', undo: leave });
     await body();
-    note({ key: `${key}-left`, title: leaveTitle, kind: 'leave' });
+    if (outlived !== true) note({ key: `${key}-left`, title: leaveTitle, kind: 'leave' });
   }
 
   async function fanOut(key: string, { title, list, kind }: FanOutOptions): Promise<FanOutResult> {

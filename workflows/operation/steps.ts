@@ -51,6 +51,8 @@ export interface DuringOptions {
   enter: Act;
   leave: Act;
   leaveTitle: string;
+  /** the body ends past the point of no return, and what it has made stands in the place of the state: it is not left */
+  outlived?: true;
 }
 
 /** What `during` adds to a step of its own. */
@@ -118,7 +120,8 @@ export function createSteps(run: Run): Steps {
         await body();
       });
       if (failure === undefined) {
-        await leaveState(key, options);
+        if (options.outlived === true && run.committed) run.results.set(leftKey, undefined);
+        else await leaveState(key, options);
         continue;
       }
       for (const entry of await undoAll(run, run.saga.takeDownTo(depth))) run.saga.remember(entry);

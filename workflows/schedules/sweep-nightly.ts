@@ -4,6 +4,7 @@ import type { NightlyActivities } from '../../activities/records/sweep-nightly.j
 import type { BackupActivities } from '../../activities/servers/backups.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
 import { NIGHTLY_ACTOR } from '../contract/cleanup.js';
+import type { RemoveKeptSourceParams } from '../contract/clients.js';
 import { subjectId } from '../contract/ids.js';
 import { inLanes, runOperationInLane, startOperation } from './start-operation.js';
 
@@ -12,6 +13,9 @@ const CLEANUPS = 500;
 /** Certificates asked for in one night, and at the same time: authorities count requests. */
 const CERTIFICATES = 300;
 const CERTIFICATES_AT_ONCE = 4;
+/** Kept sources of moves removed by one night, and at the same time; the next one goes on. */
+const SOURCES = 200;
+const SOURCES_AT_ONCE = 4;
 /** Servers that are tidied up at the same time. */
 const SERVERS_AT_ONCE = 10;
 
@@ -21,6 +25,8 @@ export interface Night {
   /** subjects that something runs on */
   busy: number;
   removed: { secrets: number; keys: number };
+  /** what moves have kept, once its time is over */
+  sources: { removed: number; failed: number; busy: number };
   certificates: { issued: number; failed: number; busy: number };
   servers: { tidied: number; failed: number };
   /** backups past their time */
@@ -41,12 +47,29 @@ export async function sweepNightly(): Promise<Night> {
     const cleanup = { kind: 'cleanup', subject, params, actor: NIGHTLY_ACTOR } as const;
     starts.push((await startOperation(cleanup)) !== undefined);
   }
+  const sources = await removeSources(await records.listOverdueSources({ limit: SOURCES }));
   const certificates = await renewCertificates();
   const ids = await records.listActiveServers();
   const servers = await tidyServers(ids);
   const backups = await removeBackups(ids);
   const started = starts.filter(Boolean).length;
-  return { started, busy: starts.length - started, removed, certificates, servers, backups };
+  return { started, busy: starts.length - started, removed, sources, certificates, servers, backups };
+}
+
+async function removeSources(overdue: RemoveKeptSourceParams[]): Promise<Night['sources']> {
+  const result = { removed: 0, failed: 0, busy: 0 };
+  await inLanes(overdue, SOURCES_AT_ONCE, async (params) => {
+    const outcome = await runOperationInLane({
+      kind: 'remove_kept_source',
+      subject: subjectId('client', params.clientId),
+      params,
+      actor: NIGHTLY_ACTOR,
+    });
+    if (outcome === 'done') result.removed += 1;
+    else if (outcome === 'failed') result.failed += 1;
+    else result.busy += 1;
+  });
+  return result;
 }
 
 /** Reads how long those last that are served, then asks again for what failed, is missing, or was not renewed. */

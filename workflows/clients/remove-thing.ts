@@ -1,0 +1,61 @@
+import type { CertificateActivities } from '../../activities/certificates/activities.js';
+import type { DockerActivities } from '../../activities/docker/activities.js';
+import type { NginxActivities } from '../../activities/nginx/activities.js';
+import type { SqlActivities } from '../../activities/sql/activities.js';
+import type { ThingToRemove } from '../contract/clients.js';
+import { acts } from '../operation/acts.js';
+import type { Operation } from '../operation/operation.js';
+
+const sql = acts<SqlActivities>();
+const certificates = acts<CertificateActivities>();
+const docker = acts<DockerActivities>();
+const nginx = acts<NginxActivities>();
+
+interface RemoveOptions {
+  /** put behind each step's key; absent: the step's own name */
+  suffix?: string;
+  /** between the vhost, which nobody visits any more, and the rest */
+  archive?(): Promise<void>;
+}
+
+/** Everything of a client on its server, each step skippable, so that a dead server does not keep it for ever. */
+export async function removeThing(
+  op: Pick<Operation<unknown>, 'step'>,
+  { names, operation, certificate }: ThingToRemove,
+  { suffix = '', archive }: RemoveOptions = {},
+): Promise<void> {
+  const thing = { names, operation };
+  await op.step(`vhost${suffix}`, {
+    title: 'Take it off nginx',
+    target: names.vhostFile,
+    do: nginx.removeVhost(thing),
+    skippable: true,
+  });
+  if (certificate === true) {
+    await op.step(`certificate${suffix}`, {
+      title: 'Remove the certificate',
+      target: names.hostname,
+      do: certificates.removeCertificate(thing),
+      skippable: true,
+    });
+  }
+  await archive?.();
+  await op.step(`containers${suffix}`, {
+    title: 'Remove containers',
+    target: names.name,
+    do: docker.removeContainers(thing),
+    skippable: true,
+  });
+  await op.step(`files${suffix}`, {
+    title: 'Remove files',
+    target: names.directory,
+    do: docker.removeClientFiles(thing),
+    skippable: true,
+  });
+  await op.step(`database${suffix}`, {
+    title: 'Drop database and user',
+    target: names.name,
+    do: sql.dropDatabase(thing),
+    skippable: true,
+  });
+}
