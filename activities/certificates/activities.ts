@@ -5,6 +5,7 @@ import { kindOf } from '../../workflows/contract/failures.js';
 import type { LockClientParams } from '../../workflows/contract/licenses.js';
 import { jobKey, type StepContext } from '../../workflows/contract/step.js';
 import { type Connections, requireHostKey, targetOf } from '../connections.js';
+import { listKeptSources } from '../records/client-places.js';
 import { hostFacts } from '../servers/host-facts.js';
 import { type AcmeSettings, certbotFailure, isBusy, issueScript, removeScript } from './certbot.js';
 import {
@@ -24,6 +25,12 @@ export interface CertificateOptions {
 }
 
 export type CertificateActivities = ReturnType<typeof createCertificateActivities>;
+export interface ServedCertificate {
+  expiresAt: string;
+  /** stopped sources of moves, whose visitors are led to the client; absent: none */
+  kept?: ClientThing[];
+}
+
 export type CertificateSweep = ReturnType<typeof createCertificateSweep>;
 
 /** An authority looks at the server from several places, and each look may take its time. */
@@ -76,14 +83,15 @@ export function createCertificateActivities({ db, connections, acme }: Certifica
       }),
 
     /** Looks at the certificate that nginx serves under the client's name, and records until when it lasts. */
-    checkCertificate: (thing: ClientThing, step: StepContext): Promise<{ expiresAt: string }> =>
+    checkCertificate: (thing: ClientThing, step: StepContext): Promise<ServedCertificate> =>
       recorded(thing, step, async () => {
         const { clientId, serverId, hostname } = thing.names;
         const { host } = await servers.get(serverId);
         const { expiresAt } = await readServed({ host, hostname, signal: step.signal });
         await recordIssued(db, step, { clientId, expiresAt });
         step.summarize(`until ${expiresAt.toISOString()}`);
-        return { expiresAt: expiresAt.toISOString() };
+        const kept = await listKeptSources(db, clientId);
+        return { expiresAt: expiresAt.toISOString(), ...(kept.length === 0 ? {} : { kept }) };
       }),
 
     /** For deleting a client: nothing there is no failure. `Conflict` while nginx still names it. */

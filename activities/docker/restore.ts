@@ -27,7 +27,8 @@ interface RestoreInput {
 
 /**
  * Puts a backup in the place of what is there. The dump is read once to its end before anything is emptied. Begun again
- * at any point it ends alike. Nothing of the client may run. The login of the dump tool comes on standard input.
+ * at any point it ends alike. Nothing of the client may run. The login of the dump tool comes on standard input. With
+ * `data` the client's own are not back by it: they count as changed until the commit, or until a backup of them is back.
  */
 export function restoreScript(input: RestoreInput): Script {
   const { thing, server, docker, path, what, step, key } = input;
@@ -55,7 +56,7 @@ ${what === 'files' ? sh`:` : requireDatabase(server)}
 ${beginChanging(names, step)}
 ${docker} rm -f -- "$root_name" >/dev/null 2>&1 </dev/null || true
 ${joinScripts(parts)}
-${endChanging(names)}`;
+${what === 'data' ? sh`:` : endChanging(names)}`;
 }
 
 /** `own` answers nothing for a database that is not there, else `=` and the mark that it bears. */

@@ -1,12 +1,13 @@
 import type { ClientThing } from '../../workflows/contract/clients.js';
 import type { Server } from '../connections.js';
+import { OWN_FILES } from '../docker/changing.js';
 import { CLIENT_FILES } from '../docker/compose-file.js';
 import { rootContainer } from '../docker/root-container.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { SUMS, type SumsOf } from './workspace.js';
 
-/** What Slipway writes anew on each server, and so is no part of what must be equal. */
-export const RENDERED = [CLIENT_FILES.env, CLIENT_FILES.compose, CLIENT_FILES.phpIni, '.slipway'];
+/** What Slipway writes anew or for itself on each server, and so is no part of what must be equal. */
+const RENDERED = [CLIENT_FILES.env, CLIENT_FILES.compose, CLIENT_FILES.phpIni, OWN_FILES];
 
 interface SumsInput {
   thing: ClientThing;

@@ -219,15 +219,7 @@ async function goLive(
     onFail: 'warn',
   });
   // behind the old vhost, which passes the authority's questions on while DNS still leads there
-  if (!certified || !(await secureClient(op, target, { soft: true }))) return false;
-  await op.step('old-vhost-https', {
-    title: 'Lead visitors of the source there over TLS',
-    target: source.names.vhostFile,
-    // over http the target would send those who are passed on back to https, and so to the source
-    do: nginx.publishVhost({ ...source, variant: 'moved', movedTo: { ...target.names, secured: true } }),
-    skippable: true,
-  });
-  return true;
+  return certified && (await secureClient(op, target, { soft: true }));
 }
 
 async function clear(op: Operation<MoveClientParams>, key: string, { names }: ClientThing): Promise<void> {

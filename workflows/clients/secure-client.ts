@@ -1,4 +1,4 @@
-import type { CertificateActivities } from '../../activities/certificates/activities.js';
+import type { CertificateActivities, ServedCertificate } from '../../activities/certificates/activities.js';
 import type { NginxActivities } from '../../activities/nginx/activities.js';
 import type { ClientThing } from '../contract/clients.js';
 import { acts } from '../operation/acts.js';
@@ -8,8 +8,8 @@ const certificates = acts<CertificateActivities>();
 const nginx = acts<NginxActivities>();
 
 /**
- * Steps from plain HTTP to TLS: the certificate, the virtual host that names it once it is there, and a look at what is
- * served. `soft`: a failure is a warning, and the client stays as it is. Answers whether it is served over TLS.
+ * Steps from plain HTTP to TLS: the certificate, the virtual host that names it once it is there, a look at what is
+ * served, and the vhosts of former servers that lead there. `soft`: a failure is a warning, and the client stays as it is. Answers whether it is served over TLS.
  */
 export async function secureClient(
   op: Pick<Operation<unknown>, 'step'>,
@@ -33,12 +33,21 @@ export async function secureClient(
     do: nginx.publishVhost({ ...client, variant: 'live' }),
     ...onFail,
   });
-  const served: { expiresAt: string } | undefined = await op.step('served', {
+  const served: ServedCertificate | undefined = await op.step('served', {
     title: 'Look at the certificate that is served',
     target,
     do: certificates.checkCertificate(client),
     planned: { expiresAt: '' },
     ...onFail,
   });
+  for (const source of served?.kept ?? []) {
+    await op.step(`lead-${source.names.serverId}`, {
+      title: 'Lead visitors of its former server there over TLS',
+      target: source.names.vhostFile,
+      // passed on over http they would be sent to https again, and so round for ever
+      do: nginx.publishVhost({ ...source, variant: 'moved', movedTo: { ...client.names, secured: true } }),
+      ...onFail,
+    });
+  }
   return served !== undefined;
 }
