@@ -9,7 +9,8 @@ const nginx = acts<NginxActivities>();
 
 /**
  * Steps from plain HTTP to TLS: the certificate, the virtual host that names it once it is there, a look at what is
- * served, and the vhosts of former servers that lead there. `soft`: a failure is a warning, and the client stays as it is. Answers whether it is served over TLS.
+ * served, and the vhosts of former servers that lead there. `soft`: a failure is a warning, and the client stays as it
+ * is. Answers whether it is served over TLS.
  */
 export async function secureClient(
   op: Pick<Operation<unknown>, 'step'>,
