@@ -59,10 +59,9 @@ async function main(args: string[]): Promise<number> {
   const lab = needsLab ? await startLab(dir) : undefined;
   if (lab !== undefined && 'missing' in lab) {
     const env = { ...shared, SLIPWAY_TEST_SKIP: JSON.stringify(skipped(files, lab.missing)) };
-    return runFiles({ files: withoutLab(files), env, dir, concurrency: FILES_AT_ONCE });
+    return runFiles({ files: withoutLab(files), env, dir });
   }
-  const concurrency = needsLab ? LAB_FILES_AT_ONCE : FILES_AT_ONCE;
-  return runFiles({ files, env: { ...shared, ...lab }, dir, concurrency });
+  return runFiles({ files, env: { ...shared, ...lab }, dir });
 }
 
 async function testFiles(): Promise<string[]> {
@@ -138,10 +137,9 @@ interface RunFiles {
   files: string[];
   env: Record<string, string>;
   dir: string;
-  concurrency: number;
 }
 
-async function runFiles({ files, env, dir, concurrency }: RunFiles): Promise<number> {
+async function runFiles({ files, env, dir }: RunFiles): Promise<number> {
   log(`${files.length} files`);
   const built = join(dir, 'built');
   await mkdir(built);
@@ -161,7 +159,9 @@ async function runFiles({ files, env, dir, concurrency }: RunFiles): Promise<num
     ...[
       '--enable-source-maps',
       compiledFile(built, RUNNER),
-      `--concurrency=${concurrency}`,
+      `--concurrency=${FILES_AT_ONCE}`,
+      `--hosts=${files.filter((file) => LAB_FILE.test(file)).length}`,
+      `--hosts-concurrency=${LAB_FILES_AT_ONCE}`,
       `--timeout=${TEST_TIMEOUT_MS}`,
     ],
     ...programs,

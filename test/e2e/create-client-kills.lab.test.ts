@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { assertHealthy, hostnameOf, removeClient } from '../support/client-checks.js';
-import { CREATE_CLIENT_STEPS } from '../support/create-client-steps.js';
+import { CREATE_CLIENT_STEPS, STEPS_OF_OTHER_WAYS } from '../support/create-client-steps.js';
 import { type KillableWorker, startKillableWorker } from '../support/killable-worker.js';
 import { noLab, sharedHost } from '../support/lab.js';
 import { type Watch, watchNeighbour } from '../support/neighbour.js';
@@ -20,9 +20,9 @@ interface Lane {
 /** Cases mostly wait for a heartbeat to be missed, so that two cores carry several at once. */
 const LANES = 4;
 
-for (const { hostName, firstSlot, kills } of [
-  { hostName: 'maria', firstSlot: 20, kills: [DURING, AFTER] },
-  { hostName: 'pg', firstSlot: 24, kills: [DURING] },
+for (const { hostName, firstSlot, kills, steps } of [
+  { hostName: 'maria', firstSlot: 20, kills: [DURING, AFTER], steps: CREATE_CLIENT_STEPS },
+  { hostName: 'pg', firstSlot: 24, kills: [DURING], steps: STEPS_OF_OTHER_WAYS },
 ] as const) {
   describe(`create client on ${hostName} ends with one healthy client when a step`, {
     skip: noLab,
@@ -57,7 +57,7 @@ for (const { hostName, firstSlot, kills } of [
     }
 
     for (const fault of kills) {
-      for (const step of CREATE_CLIENT_STEPS) {
+      for (const step of steps) {
         it(`${fault}: ${step}`, async () => {
           const lane = free.pop() as Lane;
           try {

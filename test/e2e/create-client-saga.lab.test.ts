@@ -3,7 +3,11 @@ import { after, before, describe, it } from 'node:test';
 import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { assertGone, assertHealthy, hostnameOf, removeClient } from '../support/client-checks.js';
-import { CREATE_CLIENT_STEPS, CREATE_CLIENT_STEPS_BEFORE_COMMIT } from '../support/create-client-steps.js';
+import {
+  CREATE_CLIENT_STEPS,
+  CREATE_CLIENT_STEPS_BEFORE_COMMIT,
+  STEPS_OF_OTHER_WAYS,
+} from '../support/create-client-steps.js';
 import { noLab, sharedHost } from '../support/lab.js';
 import { type Watch, watchNeighbour } from '../support/neighbour.js';
 import { FAULTS, type Plan, planReader, subdomainFor } from '../support/planned-fault.js';
@@ -16,9 +20,9 @@ function isUndone({ step, fault }: Plan): boolean {
   return fault !== 'loses its answer' && CREATE_CLIENT_STEPS_BEFORE_COMMIT.includes(step);
 }
 
-for (const [slot, hostName] of [
-  [11, 'maria'],
-  [12, 'pg'],
+for (const [slot, hostName, steps] of [
+  [11, 'maria', CREATE_CLIENT_STEPS],
+  [12, 'pg', STEPS_OF_OTHER_WAYS],
 ] as const) {
   describe(`create client on ${hostName}, when a step`, { skip: noLab, concurrency: 4 }, () => {
     let system: System;
@@ -47,7 +51,7 @@ for (const [slot, hostName] of [
     });
 
     for (const fault of INJECTED) {
-      for (const step of CREATE_CLIENT_STEPS) {
+      for (const step of steps) {
         it(`${fault}: ${step}`, () => check({ step, fault }));
       }
     }

@@ -111,17 +111,17 @@ describe('a create, when its server', { skip: noLab, concurrency: false }, () =>
   });
 
   it('has no sshd for a while: it goes on by itself', async () => {
-    strikes = {
-      step: 'files',
-      async strike() {
-        await host.exec(END_SSHD);
-        setTimeout(() => void host.exec('lab-service start ssh'), 1_500);
-      },
-    };
+    strikes = { step: 'files', strike: () => host.exec(END_SSHD) };
     const { id, operation } = await system.addClient(serverId);
+    const filesOf = ({ steps }: OperationView) => steps.find(({ key }) => key === 'files');
+    await system.until(operation, 'a try that failed', (view) => {
+      const files = filesOf(view);
+      return files?.state === 'retrying' || (files?.attempt ?? 0) > 1;
+    });
+    await host.exec('lab-service start ssh');
     const view = await system.ended(operation);
     await assertHealthy({ system, host, id, view });
-    assert.ok((view.steps.find(({ key }) => key === 'files')?.attempt ?? 0) > 1, JSON.stringify(view.steps));
+    assert.ok((filesOf(view)?.attempt ?? 0) > 1, JSON.stringify(view.steps));
     await removeClient(system, host, id);
   });
 
