@@ -156,7 +156,8 @@ if [ "$(id -u)" = 0 ]; then /sbin/reboot; else sudo -n /sbin/reboot; fi >/dev/nu
 function startScript(things: readonly ClientThing[]): Script {
   const wanted = things.map(({ names, operation }) => `${names.name} ${mark(operation)}`);
   return sh`
-limit=$((SECONDS + ${DOCKER_WAIT_SECONDS}))
+wait=${DOCKER_WAIT_SECONDS}
+limit=$((SECONDS + wait))
 while :; do
   docker=docker
   $docker ps -q >/dev/null 2>&1 && break
