@@ -1,6 +1,10 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Db } from '../db/database.js';
 import { countOperations } from '../db/queries/operation-reads.js';
+import { makeOperationId } from '../workflows/contract/ids.js';
+
+/** The whole table would make each scrape dearer than the one before. */
+const COUNTED_MS = 86_400_000;
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -10,12 +14,14 @@ export function createMetrics({ db }: { db: Db }) {
   const registers = [registry];
   const operations = new Gauge({
     name: 'slipway_operations',
-    help: 'Operations by kind and state, as recorded',
+    help: 'Operations by kind and state, as recorded: all that are open, and those asked for in the last 24 hours',
     labelNames: ['kind', 'state'],
     registers,
     async collect() {
       this.reset();
-      for (const { kind, state, count } of await countOperations(db)) this.set({ kind, state }, count);
+      const since = makeOperationId(Date.now() - COUNTED_MS, () => 0);
+      for (const { kind, state, count } of await countOperations(db, { since }))
+        this.set({ kind, state }, count);
     },
   });
   return {

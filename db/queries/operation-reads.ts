@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, inArray, isNull, lt } from 'drizzle-orm';
+import { and, asc, count, desc, eq, gt, gte, inArray, isNull, lt, or } from 'drizzle-orm';
 import type { OperationState } from '../../workflows/contract/operation.js';
 import type { Queries } from '../database.js';
 import { operationEvents, operations, operationSteps } from '../schema/index.js';
@@ -104,9 +104,11 @@ export async function listEvents(
   return after === undefined ? rows.toReversed() : rows;
 }
 
-export async function countOperations(db: Queries) {
+/** Of ids from `since` on, and of older ones those that are not archived yet, so all that are open. */
+export async function countOperations(db: Queries, { since }: { since: string }) {
   return db
     .select({ kind: operations.kind, state: operations.state, count: count() })
     .from(operations)
+    .where(or(isNull(operations.archivedAt), gte(operations.id, since)))
     .groupBy(operations.kind, operations.state);
 }
