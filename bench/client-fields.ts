@@ -1,3 +1,6 @@
+/** Of the sample product, that benchmarks create clients of. */
+export const VERSION = '1.3-master';
+
 /** Of a client to be created. No password is given, hence no mail: its server would be another program's time. */
 export function clientFields({
   serverId,
@@ -19,7 +22,7 @@ export function clientFields({
     phone: '+1 555 0100',
     city: 'Springfield',
     timezone: 'Europe/Moscow',
-    version_tag: '1.3-master',
+    version_tag: VERSION,
     allowed_ips: '[]',
     config: 'free text',
     license: 'free text',

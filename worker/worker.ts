@@ -15,7 +15,7 @@ import {
   type StepInterceptorOptions,
 } from '../activities/records/step-interceptor.js';
 import { createStepRecords } from '../activities/records/step-records.js';
-import { createSubjects } from '../activities/records/subjects.js';
+import { createSubjects, type Describe } from '../activities/records/subjects.js';
 import { createSweepActivities } from '../activities/records/sweep.js';
 import { waitsQueue } from '../workflows/contract/admission.js';
 import type { OperationLimits } from '../workflows/contract/operation.js';
@@ -63,7 +63,7 @@ export async function createWorker(parts: WorkerParts): Promise<OperationWorker>
   const describe = createDescribe(client);
   const pace = parts.waitPace === undefined ? {} : { pace: parts.waitPace };
   const waits = { ...createAdmissions({ db, describe, ...pace }), ...createSubjects({ db, describe }) };
-  const activities = { ...activitiesOf(parts, client), ...waits };
+  const activities = { ...activitiesOf(parts, { client, describe }), ...waits };
   const interceptors = { activity: [interceptorOf(parts)] };
   const common = { connection, namespace, activities, interceptors, ...LEAVING };
   const workers = await Promise.all([
@@ -122,7 +122,10 @@ function interceptorOf({ db, secrets, retryWindowMs, log, inject }: WorkerParts)
   });
 }
 
-function activitiesOf(parts: WorkerParts, client: Client): object {
+function activitiesOf(
+  parts: WorkerParts,
+  { client, describe }: { client: Client; describe: Describe },
+): object {
   const { db, taskQueue, limits, edits, log, notices = NO_NOTICES } = parts;
   const onNotice = () => {
     // the minute sweep delivers what this does not
@@ -136,7 +139,7 @@ function activitiesOf(parts: WorkerParts, client: Client): object {
     ...createNightlyActivities(db),
     ...createCertificateSweep(db),
     ...createSweepActivities({ db, client, taskQueue, records }),
-    ...createFanOutRecords({ db, describe: createDescribe(client) }),
+    ...createFanOutRecords({ db, describe }),
     ...parts.activities,
   };
 }

@@ -40,36 +40,23 @@ export function addFanOutRoutes(router: Router, deps: RouteDeps): void {
       });
     },
   });
-  addBoth(router, {
-    path: '/servers/{id}/migrate_all',
-    tag: 'Servers',
-    summary: 'Migrate the databases of all clients of a server',
-    description: `Each as by its own \`migrate\`. ${SHARED}`,
-    params: IdParams,
-    query: StartQuery.extend(FanOutFields.shape),
-    body: FanOutInput,
-    start: ({ params: { id }, query, body, ...request }) =>
-      startOnServer(deps, 'migrate_all', {
-        ...request,
-        params: { serverId: id, rules: rulesFrom(body, query) },
-        title: `Migrate all clients of server ${id}`,
-      }),
-  });
-  addBoth(router, {
-    path: '/servers/{id}/deploy',
-    tag: 'Servers',
-    summary: 'Make all configurations of a server anew',
-    description: `\`.env\`, Compose file, PHP settings and vhost of every client; containers are restarted where something changed. \`migrate_all\` is due afterwards. ${SHARED}`,
-    params: IdParams,
-    query: StartQuery.extend(FanOutFields.shape),
-    body: FanOutInput,
-    start: ({ params: { id }, query, body, ...request }) =>
-      startOnServer(deps, 'deploy_server', {
-        ...request,
-        params: { serverId: id, rules: rulesFrom(body, query) },
-        title: `Deploy all configurations of server ${id}`,
-      }),
-  });
+  for (const { path, kind, summary, description, title } of ON_SERVERS) {
+    addBoth(router, {
+      path,
+      tag: 'Servers',
+      summary,
+      description: `${description} ${SHARED}`,
+      params: IdParams,
+      query: StartQuery.extend(FanOutFields.shape),
+      body: FanOutInput,
+      start: ({ params: { id }, query, body, ...request }) =>
+        startOnServer(deps, kind, {
+          ...request,
+          params: { serverId: id, rules: rulesFrom(body, query) },
+          title: `${title} of server ${id}`,
+        }),
+    });
+  }
   addBoth(router, {
     path: '/clients/reconfigurate',
     tag: 'Clients',
@@ -82,6 +69,24 @@ export function addFanOutRoutes(router: Router, deps: RouteDeps): void {
       startReconfigurate(deps, { ...request, params: { rules: rulesFrom(body, query) } }),
   });
 }
+
+const ON_SERVERS = [
+  {
+    path: '/servers/{id}/migrate_all',
+    kind: 'migrate_all',
+    summary: 'Migrate the databases of all clients of a server',
+    description: 'Each as by its own `migrate`.',
+    title: 'Migrate all clients',
+  },
+  {
+    path: '/servers/{id}/deploy',
+    kind: 'deploy_server',
+    summary: 'Make all configurations of a server anew',
+    description:
+      '`.env`, Compose file, PHP settings and vhost of every client; containers are restarted where something changed. `migrate_all` is due afterwards.',
+    title: 'Deploy all configurations',
+  },
+] as const;
 
 type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 

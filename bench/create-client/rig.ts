@@ -17,10 +17,10 @@ import { startTemporal, type TemporalServer } from '../../lab/temporal.js';
 import { ensureTools } from '../../lab/tools.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import { ADMIN, apiCaller, type Call } from '../api-caller.js';
+import { VERSION } from '../client-fields.js';
 import { SECRET_KEY } from '../services.js';
 import { type Supervised, supervise } from '../supervised.js';
 
-export const VERSION = '1.3-master';
 /** An immediate stop only ends processes. */
 const IMMEDIATE_STOP_MS = 10_000;
 

@@ -7,7 +7,8 @@ import { log, printReport, round, spread, withClosers, writeResult } from '../be
 import { inLanes } from '../chaos/lanes.js';
 import { ensureAnsible, PINS } from '../create-client/ansible.js';
 import { describeEnvironment } from '../create-client/environment.js';
-import { type Rig, startRig, VERSION } from '../create-client/rig.js';
+import { VERSION } from '../client-fields.js';
+import { type Rig, startRig } from '../create-client/rig.js';
 import { addServer, createBySlipway, ended, operationOf, told } from '../create-client/slipway.js';
 import { checkFromOutside, type Pattern, readPattern } from '../create-client/things.js';
 import { readLoad } from '../environment.js';
