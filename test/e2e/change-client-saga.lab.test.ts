@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { failure } from '../../workflows/contract/failures.js';
 import { makeOperationId, subjectId } from '../../workflows/contract/ids.js';
 import type { OperationView } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
@@ -8,7 +7,7 @@ import { hostnameOf } from '../support/client-checks.js';
 import { type ClientSnapshot, clientSnapshot, keptFormer } from '../support/client-snapshot.js';
 import { noLab, sharedHost } from '../support/lab.js';
 import { getPage, type Watch, watchNeighbour } from '../support/neighbour.js';
-import { FAULTS, type Plan } from '../support/planned-fault.js';
+import { injectPlanned, type Plan, sagaRows } from '../support/planned-fault.js';
 import { openSystem, type System } from '../support/system.js';
 
 const REFRESH_STEPS = ['find', 'files', 'restart', 'vhost', 'outside-check', 'drop-files', 'drop-vhost'];
@@ -17,7 +16,6 @@ const UPDATE_STEPS = [
   ...['drop-files', 'drop-vhost'],
 ];
 const AFTER_COMMIT = ['drop-files', 'drop-vhost'];
-const INJECTED = FAULTS.slice(0, 4);
 /** With the Compose file among what differs; the other steps are those of an update. */
 const REFRESH_ROWS = ['files', 'restart', 'vhost'];
 /** A fault in each row; one after another on a client of its own. */
@@ -63,26 +61,15 @@ describe('a change of a client, when a step', { skip: noLab, concurrency: LANES 
     assert.ok((watch?.asked() ?? 0) > 10);
   });
 
-  for (const [kind, steps] of [
-    ['refresh', REFRESH_ROWS],
-    ['update', UPDATE_STEPS],
+  for (const [kind, rows] of [
+    ['refresh', sagaRows(REFRESH_ROWS, ['restart'])],
+    ['update', sagaRows(UPDATE_STEPS, ['base-data', 'restart', 'vhost'])],
   ] as const) {
-    for (const fault of INJECTED) {
-      for (const step of steps) it(`${kind}: ${fault}: ${step}`, () => check(kind, { step, fault }));
-    }
+    for (const { step, fault } of rows) it(`${kind}: ${fault}: ${step}`, () => check(kind, { step, fault }));
   }
 
-  async function inject(point: 'before' | 'after', step: StepContext): Promise<void> {
-    const plan = plans.get(step.subject);
-    if (plan?.step !== step.step || step.phase !== 'do' || step.attempt > 1 || step.try > 1) return;
-    const { fault } = plan;
-    if (point === 'before' && fault === 'fails before its effect')
-      throw failure('CommandFailed', 'injected before');
-    if (point === 'after' && fault === 'fails after its effect')
-      throw failure('CommandFailed', 'injected after');
-    if (point === 'after' && fault === 'loses its answer') throw failure('Unavailable', 'injected loss');
-    if (point === 'before' && fault === 'is cancelled')
-      await system.client.workflow.getHandle(step.subject).cancel();
+  function inject(point: 'before' | 'after', step: StepContext): Promise<void> {
+    return injectPlanned(point, step, { client: system.client, planOf: ({ subject }) => plans.get(subject) });
   }
 
   async function check(kind: Kind, plan: Plan): Promise<void> {

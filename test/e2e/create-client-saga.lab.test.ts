@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { assertGone, assertHealthy, hostnameOf, removeClient } from '../support/client-checks.js';
 import {
@@ -10,10 +9,8 @@ import {
 } from '../support/create-client-steps.js';
 import { noLab, sharedHost } from '../support/lab.js';
 import { type Watch, watchNeighbour } from '../support/neighbour.js';
-import { FAULTS, type Plan, planReader, subdomainFor } from '../support/planned-fault.js';
+import { INJECTED, injectPlanned, type Plan, planReader, subdomainFor } from '../support/planned-fault.js';
 import { openSystem, type System } from '../support/system.js';
-
-const INJECTED = FAULTS.slice(0, 4);
 
 /** Before the commit a failed or cancelled operation leaves no trace; in every other case there is one healthy client. */
 function isUndone({ step, fault }: Plan): boolean {
@@ -56,17 +53,11 @@ for (const [slot, hostName, steps] of [
       }
     }
 
-    async function inject(point: 'before' | 'after', step: StepContext): Promise<void> {
-      const plan = await planReader(system.database.db)(step.subject);
-      if (plan?.step !== step.step || step.phase !== 'do' || step.attempt > 1 || step.try > 1) return;
-      const { fault } = plan;
-      if (point === 'before' && fault === 'fails before its effect')
-        throw failure('CommandFailed', 'injected before');
-      if (point === 'after' && fault === 'fails after its effect')
-        throw failure('CommandFailed', 'injected after');
-      if (point === 'after' && fault === 'loses its answer') throw failure('Unavailable', 'injected loss');
-      if (point === 'before' && fault === 'is cancelled')
-        await system.client.workflow.getHandle(step.subject).cancel();
+    function inject(point: 'before' | 'after', step: StepContext): Promise<void> {
+      return injectPlanned(point, step, {
+        client: system.client,
+        planOf: ({ subject }) => planReader(system.database.db)(subject),
+      });
     }
 
     async function check(plan: Plan): Promise<void> {

@@ -8,7 +8,7 @@ import type { StepContext } from '../../workflows/contract/step.js';
 import { assertHealthy, removeClient } from '../support/client-checks.js';
 import { census, traces } from '../support/census.js';
 import { noLab, sharedHost } from '../support/lab.js';
-import { ownBaseDirectory } from '../support/own-base-directory.js';
+import { mountSmallDisk, type SmallDisk } from '../support/small-disk.js';
 import { openSystem, type System } from '../support/system.js';
 
 interface Case {
@@ -35,35 +35,27 @@ for (const [slot, hostName] of [
     let serverId: number;
     let temporal: string;
     let fullBefore: Case | undefined;
+    let disk: SmallDisk;
     const host = noLab === false ? sharedHost(hostName) : (undefined as never);
     const baseDir = `/srv-full${slot}`;
 
     before(async () => {
       system = await openSystem({ slot, inject: fillDisk });
-      // an empty file system of this size takes no memory
-      await host.exec(`mkdir ${baseDir} && mount -t tmpfs -o size=1g full${slot} ${baseDir}`);
-      await ownBaseDirectory(host, baseDir);
+      disk = await mountSmallDisk(host, baseDir);
       serverId = await system.addServer(host, { base_dir: baseDir });
       ({ temporal } = await ensureTools({ log: () => undefined, need: ['temporal'] }));
     });
-    afterEach(() => freeDisk());
+    afterEach(() => disk.free());
     after(async () => {
       await system?.close();
-      await host?.exec(`umount -l ${baseDir} && rmdir ${baseDir}`);
+      await disk?.unmount();
     });
 
     async function fillDisk(point: 'before' | 'after', { step }: StepContext): Promise<void> {
       if (point !== 'before' || step !== fullBefore?.step) return;
       const { room } = fullBefore;
       fullBefore = undefined;
-      // shrunk to what is in it: a full disk without filling the machine's memory
-      await host.exec(
-        `used=$(df -P -B1 ${baseDir} | awk 'NR == 2 { print $3 + ${room} }'); mount -o "remount,size=$used" ${baseDir}`,
-      );
-    }
-
-    async function freeDisk(): Promise<void> {
-      await host.exec(`mount -o remount,size=1g ${baseDir}`);
+      await disk.fill(room);
     }
 
     for (const { step, room } of CASES) {
@@ -91,7 +83,7 @@ for (const [slot, hostName] of [
         await signal(id, '{"note":7}');
         await system.until(operation, 'ignored signals', ({ decisions }) => decisions.length === 2);
         assert.equal((await system.operation(operation)).state, 'holding');
-        await freeDisk();
+        await disk.free();
         await signal(id, '{"note":"disk freed","actor":"night shift"}');
         const view = await system.ended(operation);
         await assertHealthy({ system, host, id, view });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { failure } from '../../workflows/contract/failures.js';
 import type { OperationView } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { census, traces } from '../support/census.js';
@@ -13,14 +12,9 @@ import {
   noteBodies,
   openMoveWorld,
   startMove,
+  watchBoth,
 } from '../support/move-world.js';
-
-type Fault = 'fails after its effect' | 'loses its answer' | 'is cancelled';
-
-interface Plan {
-  step: string;
-  fault: Fault;
-}
+import { injectPlanned, type Plan, sagaRows, WHOLE } from '../support/planned-fault.js';
 
 const BEFORE_COMMIT = [
   ...['reserve', 'check-host', 'check-database', 'image', 'database', 'files', 'vhost'],
@@ -29,15 +23,14 @@ const BEFORE_COMMIT = [
 ];
 const AFTER_COMMIT = ['switch', 'live', 'old-vhost', 'clear-target', 'clear-source'];
 
-/** A failure after an act's effect leaves all that one before it would, and more. */
-const ROLLED_BACK: Plan[] = [
-  ...BEFORE_COMMIT.map((step) => ({ step, fault: 'fails after its effect' as const })),
-  ...['image', 'stop', 'transfer', 'container'].map((step) => ({ step, fault: 'is cancelled' as const })),
-];
-/** Each of these moves the client, so it takes one of its own. */
-const GOES_ON: Plan[] = [...['reserve', 'dump', 'transfer', 'restore', 'container'], ...AFTER_COMMIT].map(
-  (step) => ({ step, fault: 'loses its answer' }),
+const ROLLED_BACK = sagaRows(BEFORE_COMMIT, ['image', 'stop', 'transfer', 'container']).filter(
+  ({ fault }) => fault !== 'loses its answer',
 );
+/** Each of these moves the client, so it takes one of its own. */
+const LOSES: readonly string[] = WHOLE
+  ? BEFORE_COMMIT
+  : ['reserve', 'dump', 'transfer', 'restore', 'container'];
+const GOES_ON: Plan[] = [...LOSES, ...AFTER_COMMIT].map((step) => ({ step, fault: 'loses its answer' }));
 
 /** Clients that are moved at the same time: as many as two cores and four followers of one host carry. */
 const LANES = 3;
@@ -46,6 +39,7 @@ describe('move client on maria, when a step', { skip: noLab, concurrency: LANES 
   let world: MoveWorld;
   const plans = new Map<string, Plan>();
   const free: number[] = [];
+  let added = 0;
   const names = new Map<number, { old: string; new: string }>();
 
   before(async () => {
@@ -56,7 +50,8 @@ describe('move client on maria, when a step', { skip: noLab, concurrency: LANES 
 
   async function addClient(): Promise<number> {
     const { system, source, target, sourceId } = world;
-    const subdomain = `sg${names.size}`;
+    added += 1;
+    const subdomain = `sg${added}`;
     const { id, operation } = await system.addClient(sourceId, { subdomain });
     assert.match((await system.ended(operation)).state, /^succeeded/);
     const [old, moved] = [source, target].map(({ name }) => `${subdomain}.${name}.example.test`);
@@ -64,44 +59,22 @@ describe('move client on maria, when a step', { skip: noLab, concurrency: LANES 
     return id;
   }
 
-  async function inject(point: 'before' | 'after', step: StepContext): Promise<void> {
-    const plan = plans.get(step.subject);
-    if (plan?.step !== step.step || step.phase !== 'do' || step.attempt > 1 || step.try > 1) return;
-    if (point === 'before' && plan.fault === 'is cancelled')
-      await world.system.client.workflow.getHandle(step.subject).cancel();
-    if (point !== 'after') return;
-    if (plan.fault === 'fails after its effect') throw failure('CommandFailed', 'injected');
-    if (plan.fault === 'loses its answer') throw failure('Unavailable', 'injected loss');
+  function inject(point: 'before' | 'after', step: StepContext): Promise<void> {
+    return injectPlanned(point, step, {
+      client: world.system.client,
+      planOf: ({ subject }) => plans.get(subject),
+    });
   }
 
   async function move(id: number, plan: Plan): Promise<{ view: OperationView; both: string[] }> {
-    const { system, targetId } = world;
+    const { system, source, target, targetId } = world;
     plans.set(`client:${id}`, plan);
-    const watch = watchBoth(id);
+    const name = names.get(id) ?? { old: '', new: '' };
+    const watch = watchBoth({ host: source, hostname: name.old }, { host: target, hostname: name.new });
     const operation = await startMove(system, { id, to: targetId, query: 'on_failure=rollback' });
     const view = await moveEnded(system, operation);
     plans.delete(`client:${id}`);
     return { view, both: await watch() };
-  }
-
-  /** Moments at which source and target both served the page itself. */
-  function watchBoth(id: number): () => Promise<string[]> {
-    const { source, target } = world;
-    const name = names.get(id) ?? { old: '', new: '' };
-    const both: string[] = [];
-    let over = false;
-    const done = (async () => {
-      while (!over) {
-        const [from, to] = await Promise.all([ask(source, name.old), ask(target, name.new)]);
-        if (from.status === 200 && to.status === 200) both.push(new Date().toISOString());
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    })();
-    return async () => {
-      over = true;
-      await done;
-      return both;
-    };
   }
 
   for (const plan of ROLLED_BACK) {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { failure } from '../../workflows/contract/failures.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { hostnameOf } from '../support/client-checks.js';
 import {
@@ -17,13 +16,13 @@ import {
 } from '../support/client-version.js';
 import { noLab, sharedHost } from '../support/lab.js';
 import { type Watch, watchNeighbour } from '../support/neighbour.js';
-import { FAULTS, type Plan } from '../support/planned-fault.js';
+import { injectPlanned, type Plan, sagaRows } from '../support/planned-fault.js';
 import { openSystem, type System } from '../support/system.js';
 import { startVisitors } from '../support/visitors.js';
 
-const INJECTED = FAULTS.slice(0, 4);
 /** What differs by engine, or between a switch and a migrate, is in these. */
 const CHANGING_STEPS = ['backup', 'image', 'update', 'start'];
+const CANCELLED = ['backup', 'update', 'start'];
 /** Cases mostly wait for containers. */
 const LANES = 4;
 
@@ -71,17 +70,11 @@ for (const { slot, hostName, table } of [
       assert.ok((watch?.asked() ?? 0) > 10);
     });
 
-    async function inject(point: 'before' | 'after', step: StepContext): Promise<void> {
-      const plan = plans.get(step.subject);
-      if (plan?.step !== step.step || step.phase !== 'do' || step.attempt > 1 || step.try > 1) return;
-      const { fault } = plan;
-      if (point === 'before' && fault === 'fails before its effect')
-        throw failure('CommandFailed', 'injected before');
-      if (point === 'after' && fault === 'fails after its effect')
-        throw failure('CommandFailed', 'injected after');
-      if (point === 'after' && fault === 'loses its answer') throw failure('Unavailable', 'injected loss');
-      if (point === 'before' && fault === 'is cancelled')
-        await system.client.workflow.getHandle(step.subject).cancel();
+    function inject(point: 'before' | 'after', step: StepContext): Promise<void> {
+      return injectPlanned(point, step, {
+        client: system.client,
+        planOf: ({ subject }) => plans.get(subject),
+      });
     }
 
     async function inLane(act: (lane: Changing) => Promise<void>): Promise<void> {
@@ -94,10 +87,8 @@ for (const { slot, hostName, table } of [
       }
     }
 
-    for (const fault of INJECTED) {
-      for (const step of table) {
-        it(`${fault}: ${step}`, () => inLane((lane) => check(lane, { step, fault })));
-      }
+    for (const { step, fault } of sagaRows(table, CANCELLED)) {
+      it(`${fault}: ${step}`, () => inLane((lane) => check(lane, { step, fault })));
     }
 
     async function check(lane: Changing, plan: Plan): Promise<void> {

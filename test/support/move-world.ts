@@ -65,6 +65,32 @@ export function moveEnded(system: System, operation: string): Promise<OperationV
   return system.until(operation, 'end', ({ endedAt }) => endedAt !== null, 240_000);
 }
 
+/** Moments at which source and target both served the page itself; answered by the function that ends the watch. */
+export function watchBoth(
+  source: { host: LabHost; hostname: string },
+  target: { host: LabHost; hostname: string },
+): () => Promise<string[]> {
+  const both: string[] = [];
+  let over = false;
+  const statusOf = ({ host, hostname }: typeof source) =>
+    ask(host, hostname).then(
+      ({ status }) => status,
+      () => 0,
+    );
+  const done = (async () => {
+    while (!over) {
+      const [from, to] = await Promise.all([statusOf(source), statusOf(target)]);
+      if (from === 200 && to === 200) both.push(new Date().toISOString());
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  })();
+  return async () => {
+    over = true;
+    await done;
+    return both;
+  };
+}
+
 export interface Asked {
   status: number;
   location: string | undefined;

@@ -1,6 +1,9 @@
+import type { Client } from '@temporalio/client';
 import { eq } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
 import { clients, servers } from '../../db/schema/index.js';
+import { failure } from '../../workflows/contract/failures.js';
+import type { StepContext } from '../../workflows/contract/step.js';
 
 export const FAULTS = [
   'fails before its effect',
@@ -13,11 +16,53 @@ export const FAULTS = [
   'has its SSH connection cut while it runs',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
+/** Those that need no worker of their own. */
+export const INJECTED = FAULTS.slice(0, 4);
 
 export interface Plan {
   step: string;
   fault: Fault;
 }
+
+/** Every fault in every step: `SLIPWAY_TEST_WHOLE=true npm test`, which takes twice as long. */
+export const WHOLE = process.env['SLIPWAY_TEST_WHOLE'] === 'true';
+
+/**
+ * Faults in the steps of an operation. The saga of the main job has all of them at any time. In those of other
+ * operations a failure before an act's effect is left out, because it leaves less than one after it, and a cancel meets
+ * only the steps `cancelled`, which have something running.
+ */
+export function sagaRows(steps: readonly string[], cancelled: readonly string[]): Plan[] {
+  if (WHOLE) return INJECTED.flatMap((fault) => steps.map((step) => ({ step, fault })));
+  return [
+    ...steps.map((step) => ({ step, fault: 'fails after its effect' as const })),
+    ...steps.map((step) => ({ step, fault: 'loses its answer' as const })),
+    ...cancelled.map((step) => ({ step, fault: 'is cancelled' as const })),
+  ];
+}
+
+/** Lets what is planned for a step's operation happen to its act, once. */
+export async function injectPlanned(
+  point: 'before' | 'after',
+  step: StepContext,
+  { client, planOf }: { client: Client; planOf(step: StepContext): PlanOrNone | Promise<PlanOrNone> },
+): Promise<void> {
+  if (step.phase !== 'do' || step.attempt > 1 || step.try > 1) return;
+  const plan = await planOf(step);
+  if (plan?.step !== step.step) return;
+  if (point === 'after') {
+    if (plan.fault === 'fails after its effect') throw failure('CommandFailed', 'injected after');
+    if (plan.fault === 'loses its answer') throw failure('Unavailable', 'injected loss');
+    return;
+  }
+  if (plan.fault === 'fails before its effect') throw failure('CommandFailed', 'injected before');
+  if (plan.fault === 'is cancelled') await client.workflow.getHandle(step.subject).cancel();
+}
+
+type PlanOrNone = Plan | undefined;
+
+/** A plan's step: it happens in every one. */
+export const EACH_STEP = 'each';
 
 /** The plan travels in the subdomain, so that it is there before the operation's first step. */
 export function subdomainFor({ step, fault }: Plan): string {

@@ -203,7 +203,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       pollUntil({
         what: `${what} of ${id}`,
         deadlineMs,
-        everyMs: 100,
+        everyMs: 200,
         probe: async () => {
           const view = await system.operation(id);
           if (test(view)) return view;

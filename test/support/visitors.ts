@@ -12,7 +12,8 @@ export interface Visitors {
   stop(): Promise<void>;
 }
 
-const EVERY_MS = 100;
+/** The machine has more to do than to serve them. */
+const EVERY_MS = 250;
 /** A container that is stopped in the middle of a request answers nothing. */
 const TIMEOUT_MS = 5_000;
 

@@ -12,7 +12,7 @@ import { createWorker } from '../../worker/worker.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { createGate } from './gate.js';
 import { labPrivateKey } from './lab.js';
-import { planReader, readServerPlan } from './planned-fault.js';
+import { EACH_STEP, planReader, readServerPlan } from './planned-fault.js';
 import { testBundle } from './services.js';
 
 const read = (name: string): string => {
@@ -57,7 +57,7 @@ const worker = await createWorker({
 async function dieAsPlanned(point: 'before' | 'after', step: StepContext): Promise<void> {
   const ofServer = step.subject.startsWith('server:');
   const plan = ofServer ? await readServerPlan(db, step.subject, step.step) : await planFor(step.subject);
-  if (step.phase !== 'do' || plan?.step !== step.step) return;
+  if (step.phase !== 'do' || (plan?.step !== step.step && plan?.step !== EACH_STEP)) return;
   if (plan.fault === 'is frozen with its worker, and overtaken')
     return point === 'before' ? freeze() : undefined;
   const place = point === 'before' ? 'loses its worker while it runs' : 'loses its worker after its effect';
