@@ -41,23 +41,26 @@ describe('two operators at one client', () => {
   it(`in ${ROUNDS} races one starts, and the other one is told by 409 what runs`, async () => {
     const json = { password: 'Another-horse-8', confirm_password: 'Another-horse-8' };
     const verbs = [
-      () => api.call('DELETE', `/clients/${clientId}`),
-      () => api.call('POST', `/clients/${clientId}/admin_password`, { json }),
+      (headers: Record<string, string>) => api.call('DELETE', `/clients/${clientId}`, { headers }),
+      (headers: Record<string, string>) =>
+        api.call('POST', `/clients/${clientId}/admin_password`, { json, headers }),
     ];
     for (let round = 0; round < ROUNDS; round += 1) {
       const order = round % 2 === 0 ? verbs : verbs.toReversed();
       const answers = await Promise.all(
-        order.map(async (call) => {
-          const response = await call();
+        order.map(async (call, verb) => {
+          const headers = { 'Idempotency-Key': `${round}-${verb}` };
+          // a start that Temporal did not answer in time is to be sent again
+          const response = await pollUntil(async () => {
+            const answer = await call(headers);
+            return answer.status === 503 ? undefined : answer;
+          });
           return { status: response.status, ...((await response.json()) as Body) };
         }),
       );
       const [started, refused] = answers.toSorted((a, b) => a.status - b.status);
-      assert.deepEqual(
-        [started?.status, refused?.status, refused?.code],
-        [202, 409, 'busy'],
-        JSON.stringify(answers),
-      );
+      assert.ok([200, 202].includes(started?.status ?? 0), JSON.stringify(answers));
+      assert.deepEqual([refused?.status, refused?.code], [409, 'busy'], JSON.stringify(answers));
       assert.equal(refused?.operation?.id, started?.operation?.id);
       assert.equal(refused?.operation?.href, started?.operation?.href);
       await api.temporal.client.workflow.getHandle(`client:${clientId}`).signal('finish');
