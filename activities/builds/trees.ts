@@ -2,7 +2,7 @@ import { mark } from '../../workflows/contract/ids.js';
 import type { Build } from '../../workflows/contract/builds.js';
 import { type Script, sh } from '../ssh/shell.js';
 
-/** Below a server's base_dir (source: Alfa Cloud). */
+/** Below a server's base_dir (`spec/clients-and-servers.md`). */
 export const TREES = {
   /** checkout of the repository */
   git: 'git',

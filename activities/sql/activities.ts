@@ -98,7 +98,7 @@ export function createSqlActivities({
       step: StepContext,
     ): Promise<void> => withSession(names, step, (session) => session.recordVersion(names.name, version)),
 
-    /** What the product reads of its client: maintenance, licence, version, configuration (source: Alfa Cloud). */
+    /** What the product reads of its client: maintenance, licence, version, configuration (`spec/clients-and-servers.md`). */
     writeCloudSettings: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
       const client = await clients.get(names.clientId);
       await withSession(names, step, (session) =>

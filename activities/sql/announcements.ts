@@ -27,7 +27,7 @@ interface Untold {
   error: unknown;
 }
 
-/** Tells the clients of a server of a version, in their own databases (source: Alfa Cloud). */
+/** Tells the clients of a server of a version, in their own databases (`spec/clients-and-servers.md`). */
 export function createAnnouncementActivities({ servers, secrets, serving, releases }: AnnouncementPorts) {
   return {
     /** All clients that are up; one that cannot be told does not keep it from the others. */
