@@ -57,7 +57,8 @@ host=${server.sqlHost} port=${server.sqlPort} user=${server.sqlUser}
 ${rootContainer(docker, names)}
 size() { du -sb -- "$final" | awk '{ print "size " $1 }'; }
 if [ -d "$final" ]; then size; exit 0; fi
-rm -rf -- "$made"
+# of this try and of earlier ones
+rm -rf -- ${backupPath(server, names, { ...step, try: 1 })}*.partial
 mkdir -p -- "$made"
 trap 'rm -f -- "$made/.login"' EXIT
 cat > "$made/.login"

@@ -36,12 +36,20 @@ interface HarnessOptions {
   store?: TestPostgres;
   /** `none`: nothing answers at Temporal's address; `server`: no worker; `worker`: with one that stands in */
   temporal: 'none' | 'server' | 'worker';
+  /** a Temporal of its own: what it starts on the whole fleet would be other files' too */
+  alone?: true;
   /** what stands between the API (not its worker) and Temporal: answers the address to use instead */
   through?: (address: string) => Promise<string>;
 }
 
 /** The app in process, on a real Postgres and, where asked for, a real Temporal with a stand-in worker. */
-export async function openHarness({ settings = {}, temporal: wanted, through, ...given }: HarnessOptions) {
+export async function openHarness({
+  settings = {},
+  temporal: wanted,
+  through,
+  alone,
+  ...given
+}: HarnessOptions) {
   const closers: (() => Promise<unknown>)[] = [];
   const store = given.store ?? (await testPostgres());
   if (given.store === undefined) closers.push(() => store.close());
@@ -51,7 +59,7 @@ export async function openHarness({ settings = {}, temporal: wanted, through, ..
   for (const table of ['clients', 'servers']) {
     await db.execute(sql.raw(`alter table ${table} alter column id restart with ${firstId}`));
   }
-  const address = wanted === 'none' ? '127.0.0.1:1' : await temporalAddress(closers);
+  const address = wanted === 'none' ? '127.0.0.1:1' : await temporalAddress(closers, { alone });
   const taskQueue = `api-${firstId}`;
   const seen = through === undefined ? address : await through(address);
   const temporal = createTemporal({ address: seen, namespace: 'default', taskQueue, tls: false });
@@ -144,9 +152,12 @@ export function formOf(fields: Record<string, string>): FormData {
   return form;
 }
 
-async function temporalAddress(closers: (() => Promise<unknown>)[]): Promise<string> {
+async function temporalAddress(
+  closers: (() => Promise<unknown>)[],
+  { alone = false }: { alone: boolean | undefined },
+): Promise<string> {
   const shared = process.env['SLIPWAY_TEST_TEMPORAL'];
-  if (shared !== undefined) return shared;
+  if (shared !== undefined && !alone) return shared;
   const dir = await mkdtemp(join(tmpdir(), 'slipway-temporal-'));
   const server = await startTemporal({
     dir,

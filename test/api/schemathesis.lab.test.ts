@@ -47,7 +47,7 @@ describe('whatever is sent to the API', () => {
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'slipway-schemathesis-'));
     // its worker stands in for servers; the API itself is the real one, listening
-    harness = await openHarness({ temporal: 'worker' });
+    harness = await openHarness({ temporal: 'worker', alone: true });
     const many = '1000000';
     const config = readConfig({
       DATABASE_URL: harness.store.url,

@@ -215,7 +215,10 @@ ls -Ad /srv/docker/.git /srv/*/.slipway* /srv/slipway/trees.lock 2>/dev/null || 
       }
     });
 
-    for (const { step, fault } of sagaRows(STEPS, ['fetch', 'www', 'image'])) {
+    for (const { step, fault } of sagaRows(STEPS, {
+      chosen: ['fetch', 'docker', 'www', 'image', 'trees-left'],
+      cancelled: ['www', 'image'],
+    })) {
       it(`${fault}: ${step}`, async () => {
         const lane = free.pop() as Lane;
         try {

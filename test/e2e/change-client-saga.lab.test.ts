@@ -15,6 +15,7 @@ const UPDATE_STEPS = [
   ...['find', 'settings', 'base-data', 'files', 'restart', 'vhost', 'outside-check', 'record'],
   ...['drop-files', 'drop-vhost'],
 ];
+const UPDATE_CHOSEN = ['settings', 'base-data', 'restart', 'vhost', 'record', 'drop-vhost'];
 const AFTER_COMMIT = ['drop-files', 'drop-vhost'];
 /** With the Compose file among what differs; the other steps are those of an update. */
 const REFRESH_ROWS = ['files', 'restart', 'vhost'];
@@ -62,8 +63,8 @@ describe('a change of a client, when a step', { skip: noLab, concurrency: LANES 
   });
 
   for (const [kind, rows] of [
-    ['refresh', sagaRows(REFRESH_ROWS, ['restart'])],
-    ['update', sagaRows(UPDATE_STEPS, ['base-data', 'restart', 'vhost'])],
+    ['refresh', sagaRows(REFRESH_ROWS, { chosen: REFRESH_ROWS, cancelled: ['restart'] })],
+    ['update', sagaRows(UPDATE_STEPS, { chosen: UPDATE_CHOSEN, cancelled: ['base-data', 'restart'] })],
   ] as const) {
     for (const { step, fault } of rows) it(`${kind}: ${fault}: ${step}`, () => check(kind, { step, fault }));
   }

@@ -3,7 +3,6 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { connect } from 'node:tls';
 import { eq } from 'drizzle-orm';
 import { clients, notices, operations, servers } from '../../db/schema/index.js';
 import { type AcmeServer, startAcme } from '../../lab/acme.js';
@@ -12,6 +11,7 @@ import { NIGHTLY_ACTOR } from '../../workflows/contract/cleanup.js';
 import { hostnameOf, removeClient } from '../support/client-checks.js';
 import { noLab, sharedHost } from '../support/lab.js';
 import { getPage } from '../support/neighbour.js';
+import { askOverTls } from '../support/over-tls.js';
 import { openSystem, type System } from '../support/system.js';
 
 describe('by the clock, on a real host', { skip: noLab, concurrency: false }, () => {
@@ -57,28 +57,7 @@ describe('by the clock, on a real host', { skip: noLab, concurrency: false }, ()
     return system.client.workflow.execute(workflow, { workflowId, taskQueue: system.taskQueue });
   }
 
-  /** What is served on 443 under that name: issuer, names, and the answer to a request for the page. */
-  function overTls(hostname: string) {
-    return new Promise<{ issuer: string; names: string; answer: string }>((resolve, reject) => {
-      const socket = connect({
-        host: host.address,
-        port: 443,
-        servername: hostname,
-        rejectUnauthorized: false,
-      });
-      let answer = '';
-      socket.on('secureConnect', () => socket.write(`GET / HTTP/1.0\r\nHost: ${hostname}\r\n\r\n`));
-      socket.setTimeout(10_000, () => socket.destroy(new Error('no answer')));
-      socket.on('error', reject);
-      socket.on('data', (chunk: Buffer) => {
-        answer += chunk.toString();
-      });
-      socket.on('end', () => {
-        const { issuer, subjectaltname } = socket.getPeerCertificate();
-        resolve({ issuer: String(issuer?.CN), names: subjectaltname ?? '', answer });
-      });
-    });
-  }
+  const overTls = (hostname: string) => askOverTls({ address: host.address, hostname });
 
   it('a new client gets a certificate, and nginx serves it under the right name', async () => {
     const subdomain = `tls${Date.now().toString(36)}`;

@@ -14,7 +14,7 @@ import {
 } from '../support/copies.js';
 import { noLab, sharedHost } from '../support/lab.js';
 import { type Watch, watchNeighbour } from '../support/neighbour.js';
-import { injectPlanned, type Plan, sagaRows, WHOLE } from '../support/planned-fault.js';
+import { goesBack, injectPlanned, type Plan, sagaRows } from '../support/planned-fault.js';
 import { openSystem, type System } from '../support/system.js';
 
 const BEFORE_COMMIT = [
@@ -24,11 +24,11 @@ const BEFORE_COMMIT = [
 ];
 const AFTER_COMMIT = ['record', 'traffic-off-left', 'clear-source', 'clear-target'];
 
-const COMES_BACK = sagaRows(BEFORE_COMMIT, ['transfer', 'restore', 'administrator']).filter(
-  ({ fault }) => fault !== 'loses its answer',
-);
-const LOSES: readonly string[] = WHOLE ? BEFORE_COMMIT : ['dump', 'transfer', 'restore', 'administrator'];
-const GOES_ON: Plan[] = [...LOSES, ...AFTER_COMMIT].map((step) => ({ step, fault: 'loses its answer' }));
+const isBack = (plan: Plan): boolean => goesBack(plan, BEFORE_COMMIT);
+const ROWS = sagaRows([...BEFORE_COMMIT, ...AFTER_COMMIT], {
+  chosen: ['transfer', 'restore', 'sanitize', 'administrator', 'record'],
+  cancelled: ['restore'],
+});
 
 /** Each with a source of its own, which its copy borrows. */
 const LANES = 3;
@@ -83,7 +83,7 @@ describe('copy a client, when a step', { skip: noLab, concurrency: LANES }, () =
     }
   }
 
-  for (const plan of COMES_BACK) {
+  for (const plan of ROWS.filter(isBack)) {
     it(`${plan.fault}: ${plan.step}: the target is as before`, () =>
       inLane(plan, async (copying) => {
         const { target } = copying;
@@ -97,7 +97,7 @@ describe('copy a client, when a step', { skip: noLab, concurrency: LANES }, () =
       }));
   }
 
-  for (const plan of GOES_ON) {
+  for (const plan of ROWS.filter((row) => !isBack(row))) {
     it(`${plan.fault}: ${plan.step}: it is copied`, () =>
       inLane(plan, async (copying) => {
         const env = await environmentOf(copying.target);

@@ -9,13 +9,15 @@ import {
 } from '../support/create-client-steps.js';
 import { noLab, sharedHost } from '../support/lab.js';
 import { type Watch, watchNeighbour } from '../support/neighbour.js';
-import { INJECTED, injectPlanned, type Plan, planReader, subdomainFor } from '../support/planned-fault.js';
+import {
+  goesBack,
+  INJECTED,
+  injectPlanned,
+  type Plan,
+  planReader,
+  subdomainFor,
+} from '../support/planned-fault.js';
 import { openSystem, type System } from '../support/system.js';
-
-/** Before the commit a failed or cancelled operation leaves no trace; in every other case there is one healthy client. */
-function isUndone({ step, fault }: Plan): boolean {
-  return fault !== 'loses its answer' && CREATE_CLIENT_STEPS_BEFORE_COMMIT.includes(step);
-}
 
 for (const [slot, hostName, steps] of [
   [11, 'maria', CREATE_CLIENT_STEPS],
@@ -68,7 +70,7 @@ for (const [slot, hostName, steps] of [
       );
       const view = await system.ended(operation);
       const checked = { system, host, id, view };
-      if (isUndone(plan))
+      if (goesBack(plan, CREATE_CLIENT_STEPS_BEFORE_COMMIT))
         return assertGone(checked, plan.fault === 'is cancelled' ? 'cancelled' : 'rolled_back');
       await assertHealthy(checked);
       await removeClient(system, host, id);

@@ -14,7 +14,7 @@ import {
   startMove,
   watchBoth,
 } from '../support/move-world.js';
-import { injectPlanned, type Plan, sagaRows, WHOLE } from '../support/planned-fault.js';
+import { goesBack, injectPlanned, type Plan, sagaRows } from '../support/planned-fault.js';
 
 const BEFORE_COMMIT = [
   ...['reserve', 'check-host', 'check-database', 'image', 'database', 'files', 'vhost'],
@@ -23,14 +23,11 @@ const BEFORE_COMMIT = [
 ];
 const AFTER_COMMIT = ['switch', 'live', 'old-vhost', 'clear-target', 'clear-source'];
 
-const ROLLED_BACK = sagaRows(BEFORE_COMMIT, ['image', 'stop', 'transfer', 'container']).filter(
-  ({ fault }) => fault !== 'loses its answer',
-);
-/** Each of these moves the client, so it takes one of its own. */
-const LOSES: readonly string[] = WHOLE
-  ? BEFORE_COMMIT
-  : ['reserve', 'dump', 'transfer', 'restore', 'container'];
-const GOES_ON: Plan[] = [...LOSES, ...AFTER_COMMIT].map((step) => ({ step, fault: 'loses its answer' }));
+const isBack = (plan: Plan): boolean => goesBack(plan, BEFORE_COMMIT);
+const ROWS = sagaRows([...BEFORE_COMMIT, ...AFTER_COMMIT], {
+  chosen: ['image', 'stop', 'transfer', 'compare', 'container', 'switch', 'live'],
+  cancelled: ['transfer', 'container'],
+});
 
 /** Clients that are moved at the same time: as many as two cores and four followers of one host carry. */
 const LANES = 3;
@@ -77,7 +74,7 @@ describe('move client on maria, when a step', { skip: noLab, concurrency: LANES 
     return { view, both: await watch() };
   }
 
-  for (const plan of ROLLED_BACK) {
+  for (const plan of ROWS.filter(isBack)) {
     it(`${plan.fault}: ${plan.step}: the source serves as before`, async () => {
       const id = free.pop() as number;
       try {
@@ -107,7 +104,8 @@ describe('move client on maria, when a step', { skip: noLab, concurrency: LANES 
     });
   }
 
-  for (const plan of GOES_ON) {
+  // each of these moves the client, so it takes one of its own
+  for (const plan of ROWS.filter((row) => !isBack(row))) {
     it(`${plan.fault}: ${plan.step}: the target serves`, async () => {
       const id = await addClient();
       const { source, target, system, targetId } = world;

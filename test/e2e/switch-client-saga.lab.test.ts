@@ -16,24 +16,22 @@ import {
 } from '../support/client-version.js';
 import { noLab, sharedHost } from '../support/lab.js';
 import { type Watch, watchNeighbour } from '../support/neighbour.js';
-import { injectPlanned, type Plan, sagaRows } from '../support/planned-fault.js';
+import { goesBack, injectPlanned, type Plan, sagaRows } from '../support/planned-fault.js';
 import { openSystem, type System } from '../support/system.js';
 import { startVisitors } from '../support/visitors.js';
 
-/** What differs by engine, or between a switch and a migrate, is in these. */
-const CHANGING_STEPS = ['backup', 'image', 'update', 'start'];
-const CANCELLED = ['backup', 'update', 'start'];
 /** Cases mostly wait for containers. */
 const LANES = 4;
 
-/** Before the commit a failed or cancelled operation goes back; in every other case the new version serves. */
-function goesBack({ step, fault }: Plan): boolean {
-  return fault !== 'loses its answer' && CHANGE_STEPS_BEFORE_COMMIT.includes(step);
-}
-
-for (const { slot, hostName, table } of [
-  { slot: 72, hostName: 'maria', table: CHANGE_STEPS },
-  { slot: 73, hostName: 'pg', table: CHANGING_STEPS },
+for (const { slot, hostName, chosen, cancelled } of [
+  {
+    slot: 72,
+    hostName: 'maria',
+    chosen: ['traffic-off', 'stop', 'image', 'update', 'start', 'traffic-off-left'],
+    cancelled: ['backup', 'update', 'start'],
+  },
+  // what differs by engine is in these
+  { slot: 73, hostName: 'pg', chosen: ['update'], cancelled: ['start'] },
 ] as const) {
   describe(`switch a client on ${hostName}, when a step`, { skip: noLab, concurrency: LANES }, () => {
     const host = noLab === false ? sharedHost(hostName) : (undefined as never);
@@ -87,14 +85,14 @@ for (const { slot, hostName, table } of [
       }
     }
 
-    for (const { step, fault } of sagaRows(table, CANCELLED)) {
+    for (const { step, fault } of sagaRows(CHANGE_STEPS, { chosen, cancelled })) {
       it(`${fault}: ${step}`, () => inLane((lane) => check(lane, { step, fault })));
     }
 
     async function check(lane: Changing, plan: Plan): Promise<void> {
       plans.set(`client:${lane.id}`, plan);
       const view = await system.ended(await change(lane, `switch/${NEW}`, 'on_failure=rollback'));
-      if (goesBack(plan))
+      if (goesBack(plan, CHANGE_STEPS_BEFORE_COMMIT))
         return assertWentBack(lane, view, plan.fault === 'is cancelled' ? 'cancelled' : 'rolled_back');
       await assertSwitched(lane, view);
       assert.deepEqual(

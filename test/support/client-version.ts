@@ -38,7 +38,7 @@ export interface Changing {
 
 /** Starts a change of version by the API; answers the operation. */
 export async function change({ system, id }: Changing, what: string, query = ''): Promise<string> {
-  const { status, body } = await system.call('POST', `/clients/${id}/${what}?${query}`);
+  const { status, body } = await system.call('GET', `/clients/${id}/${what}?${query}`);
   assert.equal(status, 202, JSON.stringify(body));
   return (body['operation'] as unknown as { id: string }).id;
 }

@@ -55,7 +55,7 @@ export async function startMove(
   system: System,
   { id, to, query = '' }: { id: number; to: number; query?: string },
 ): Promise<string> {
-  const { status, body } = await system.call('POST', `/clients/${id}/move_to/${to}?${query}`);
+  const { status, body } = await system.call('GET', `/clients/${id}/move_to/${to}?${query}`);
   if (status !== 202) throw new Error(`move_to: ${status} ${JSON.stringify(body)}`);
   return (body['operation'] as unknown as { id: string }).id;
 }

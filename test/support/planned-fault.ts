@@ -24,21 +24,30 @@ export interface Plan {
   fault: Fault;
 }
 
-/** Every fault in every step: `SLIPWAY_TEST_WHOLE=true npm test`, which takes twice as long. */
+/** Every fault in every step of every operation: `SLIPWAY_TEST_WHOLE=true npm test`, which takes more than an hour. */
 export const WHOLE = process.env['SLIPWAY_TEST_WHOLE'] === 'true';
 
 /**
- * Faults in the steps of an operation. The saga of the main job has all of them at any time. In those of other
- * operations a failure before an act's effect is left out, because it leaves less than one after it, and a cancel meets
- * only the steps `cancelled`, which have something running.
+ * Faults in the steps of an operation. That of the main job meets all of them in every run. Of the others a run takes
+ * the steps `chosen`, each with a way of its own to be undone or repeated; a failure before an act's effect is left out,
+ * because it leaves less than one after it, and a cancel meets only the steps `cancelled`, which have something running.
  */
-export function sagaRows(steps: readonly string[], cancelled: readonly string[]): Plan[] {
-  if (WHOLE) return INJECTED.flatMap((fault) => steps.map((step) => ({ step, fault })));
+export function sagaRows(
+  steps: readonly string[],
+  { chosen, cancelled }: { chosen: readonly string[]; cancelled: readonly string[] },
+): Plan[] {
+  const rows = (fault: Fault, of: readonly string[]): Plan[] => of.map((step) => ({ step, fault }));
+  if (WHOLE) return INJECTED.flatMap((fault) => rows(fault, steps));
   return [
-    ...steps.map((step) => ({ step, fault: 'fails after its effect' as const })),
-    ...steps.map((step) => ({ step, fault: 'loses its answer' as const })),
-    ...cancelled.map((step) => ({ step, fault: 'is cancelled' as const })),
+    ...rows('fails after its effect', chosen),
+    ...rows('loses its answer', chosen),
+    ...rows('is cancelled', cancelled),
   ];
+}
+
+/** Before the commit a failed or cancelled operation goes back; in every other case it comes to its end. */
+export function goesBack({ step, fault }: Plan, beforeCommit: readonly string[]): boolean {
+  return fault !== 'loses its answer' && beforeCommit.includes(step);
 }
 
 /** Lets what is planned for a step's operation happen to its act, once. */

@@ -32,6 +32,8 @@ export interface SystemOptions {
   retryWindowMs?: number;
   inject?: StepInterceptorOptions['inject'];
   acme?: AcmeSettings;
+  /** address of a server of the test's own */
+  temporal?: string;
   /** false: the test starts workers of its own */
   worker?: boolean;
 }
@@ -78,8 +80,8 @@ export interface System extends Services {
 
 /** API and worker with their real activities in this process, on the run's Temporal, Postgres and lab hosts. */
 export async function openSystem(options: SystemOptions): Promise<System> {
-  const { slot } = options;
-  const services = await openServices();
+  const { slot, temporal: ownTemporal } = options;
+  const services = await openServices(ownTemporal === undefined ? {} : { temporal: ownTemporal });
   const { db } = services.database;
   for (const table of ['clients', 'servers']) {
     await db.execute(sql.raw(`alter table ${table} alter column id restart with ${(slot + 1) * 1_000}`));

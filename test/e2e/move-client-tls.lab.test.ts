@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { type AcmeServer, startAcme } from '../../lab/acme.js';
+import type { LabHost } from '../../lab/host.js';
+import { noLab, sharedHost } from '../support/lab.js';
+import { ask, moveEnded, startMove, startTarget } from '../support/move-world.js';
+import { askOverTls } from '../support/over-tls.js';
+import { openSystem, type System } from '../support/system.js';
+
+describe('a client with a certificate is moved to a host of the same domain', { skip: noLab }, () => {
+  const source = noLab === false ? sharedHost('maria') : (undefined as never);
+  let target: LabHost;
+  let acme: AcmeServer;
+  let system: System;
+  let dir: string;
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'slipway-acme-'));
+    await chmod(dir, 0o711);
+    target = await startTarget(source);
+    acme = await startAcme({ dir, address: source.gateway, log: () => undefined });
+    for (const host of [source, target])
+      await host.exec('cat >> /etc/ssl/certs/ca-certificates.crt', { input: acme.ca });
+    system = await openSystem({ slot: 100, acme: { directory: acme.directory, email: 'ops@example.test' } });
+  });
+  after(async () => {
+    await system?.close();
+    await acme?.close();
+    await target?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  it('it is served over TLS by both while DNS still leads to the old one, and never redirected in circles', async () => {
+    const domain = `tls.${source.name}.example.test`;
+    const [from, to] = [
+      await system.addServer(source, { tls: 'auto', domain }),
+      await system.addServer(target, { tls: 'auto', domain }),
+    ];
+    const hostname = `moves.${domain}`;
+    await acme.setName(hostname, source.address);
+    const { id, operation } = await system.addClient(from, { subdomain: 'moves', name: 'Moved laboratory' });
+    assert.equal((await system.ended(operation)).state, 'succeeded');
+
+    const view = await moveEnded(system, await startMove(system, { id, to }));
+    assert.deepEqual(
+      view.warnings.filter(({ step }) => step !== 'outside-check'),
+      [],
+    );
+    assert.deepEqual(view.result, { url: `https://${hostname}/` });
+    for (const { address } of [target, source]) {
+      const { issuer, names, answer } = await askOverTls({ address, hostname });
+      assert.match(issuer, /^Pebble /);
+      assert.equal(names, `DNS:${hostname}`);
+      assert.match(answer, /^HTTP\/1\.1 200 [\s\S]*Moved laboratory/);
+    }
+    for (const host of [target, source]) {
+      const plain = await ask(host, hostname);
+      assert.deepEqual([plain.status, plain.location], [308, `https://${hostname}/`]);
+    }
+    const { body } = await system.call('GET', `/clients/${id}`);
+    assert.deepEqual([body['server_id'], body['url']], [to, `https://${hostname}`]);
+  });
+});
