@@ -205,7 +205,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       pollUntil({
         what: `${what} of ${id}`,
         deadlineMs,
-        everyMs: 200,
+        everyMs: 300,
         probe: async () => {
           const view = await system.operation(id);
           if (test(view)) return view;
