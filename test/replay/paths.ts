@@ -209,6 +209,14 @@ export const PATHS: readonly RecordedPath[] = [
   },
   {
     workflow: 'moveClient',
+    path: 'with-certificate',
+    // the stand-ins know it by its number
+    subject: 'client:175',
+    params: move(175),
+    ends: 'succeeded',
+  },
+  {
+    workflow: 'moveClient',
     path: 'held-and-retried',
     subject: 'client:71',
     params: move(71),

@@ -117,7 +117,11 @@ export function createStandIns(): StandIns {
     recordLocked: nothing,
     recordUnlocked: nothing,
     issueCertificate: () => Promise.resolve({ issued: true }),
-    checkCertificate: () => Promise.resolve({ expiresAt: '2031-01-31T12:00:00.000Z' }),
+    checkCertificate: ({ names }) =>
+      Promise.resolve({
+        expiresAt: '2031-01-31T12:00:00.000Z',
+        ...(names.clientId === SECURED ? { kept: [thingOf(SECURED)] } : {}),
+      }),
     removeCertificate: nothing,
     checkAvailability: () => Promise.resolve({ asked: 0, next: null }),
     countUsersOn: () => Promise.resolve({ counted: 0, failed: 0 }),
@@ -229,13 +233,17 @@ function certified(clientId: number): { certificate?: true } {
 /** The operation that made every recorded client. */
 const CREATOR = '01JREPEAT00000000000000000';
 
+/** A client that is moved with a certificate, and whose source is kept. */
+const SECURED = 175;
+
 function thingOf(clientId: number): { names: ClientNames; operation: string } {
   return { names: namesOf(clientId), operation: CREATOR };
 }
 
 function preparedOn(clientId: number, serverId: number) {
   const { names } = thingOf(clientId);
-  return { target: { names: { ...names, serverId }, operation: CREATOR }, underMaintenance: false };
+  const target = { names: { ...names, serverId }, operation: CREATOR };
+  return { target, underMaintenance: false, ...(clientId === SECURED ? { certificate: true as const } : {}) };
 }
 
 /** What a clean-up finds of the client's create. */
