@@ -46,6 +46,8 @@ describe(`deploy over ${CLIENTS} clients of which a twentieth fail`, { skip }, (
       const dynamic = [`limit.historyCount.suggestContinueAsNew=${SUGGEST_AT}`];
       temporal = await startTemporal({ dir, log: () => undefined, searchAttributes, dynamic });
       host = await startOwnHost({ name: 'many' });
+    // each client keeps one; the default is for fewer
+    await host.exec(`mariadb -e 'SET GLOBAL max_connections = 1000'`);
       system = await openSystem({ slot: 121, worker: false, temporal: temporal.address });
       worker = await startKillableWorker(system);
       serverId = await system.addServer(host, { client_pool: '10.214.0.0/19', port_range: '30000-30499' });
