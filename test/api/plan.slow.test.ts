@@ -54,7 +54,7 @@ describe('plan=true on a route that starts an operation', () => {
   const gates = new Map<string, { opened: Promise<void>; open(): void }>();
 
   before(async () => {
-    api = await openHarness({ temporal: 'server' });
+    api = await openHarness({ temporal: 'server', alone: true });
     stopWorker = await startWorker(api);
     const form = {
       name: 'web',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { and, asc, eq, inArray } from 'drizzle-orm';
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import { createLicenseRecords } from '../../activities/licenses/license-records.js';
 import { createMailActivities } from '../../activities/mail/activities.js';
 import { createSmtpTransport, parseSmtpUrl } from '../../activities/mail/transport.js';
@@ -34,6 +34,11 @@ describe('a year of licences', () => {
 
   before(async () => {
     services = await openServices();
+    // subjects are workflow ids: other test files share the Temporal server
+    const firstId = randomInt(1, 1_000_000) * 1_000;
+    await services.database.db.execute(
+      sql.raw(`alter table clients alter column id restart with ${firstId}`),
+    );
     mail = await startMailServer();
     await startWorker();
   });
