@@ -56,7 +56,7 @@ async function take(host: LabHost, names: string[]): Promise<Invocations> {
 function withoutNames(line: string, names: string[]): string {
   return names
     .reduce((text, name, at) => text.replaceAll(name, `<${at}>`), line)
-    .replaceAll(/\b[0-9a-z]{26}-[a-z:-]+-1\b|\b[0-9a-z]{26}-[a-z:-]+-(?=\[)/gi, '<job>')
+    .replaceAll(/\b[0-9a-z]{26}-[a-z:-]+-1\b|\b[0-9a-z]{26}-[a-z:-]+-(?=[[(])/gi, '<job>')
     .replaceAll(/\b[0-9a-z]{26}\b/gi, '<id>')
     .replaceAll(/\b(?:[0-9a-f]{12} ?)+\b/g, '<ids>')
     .replaceAll(/\*[0-9A-F]{40}/g, '<hash>')

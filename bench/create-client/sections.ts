@@ -94,7 +94,7 @@ export function command(
   name: ProductCommandName,
 ): Script {
   const key = `${thing.operation.toLowerCase()}-${name.toLowerCase()}`;
-  const leftOver = removeFound(facts.docker, ['--filter', `name=^/?${key}-[0-9]+$`]);
+  const leftOver = removeFound(facts.docker, ['--filter', `name=^/?${key}-([0-9]+|undo)$`]);
   const run = [
     'run',
     '--rm',
