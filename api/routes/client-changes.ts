@@ -17,7 +17,7 @@ import { startOperation } from '../operations/start.js';
 import { invalidInput, json, type Router } from '../router.js';
 import { ClientInput, ClientSchema, ClientUpdate, PasswordInput } from '../schemas/clients.js';
 import { IdParams, StartHeaders, StartQuery } from '../schemas/pages.js';
-import { started, StartedOrPlan, STARTS } from '../schemas/starts.js';
+import { started, StartedOrPlan, starting, STARTS } from '../schemas/starts.js';
 
 const tag = 'Clients';
 
@@ -108,6 +108,7 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
 
   router.add(
     {
+      ...starting,
       method: 'delete',
       path: '/clients/{id}',
       tag,
@@ -116,10 +117,6 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
         'Removes vhost, containers, files, database and user. A dump and the files are kept for some time, unless `keep_backup=false`.',
       params: IdParams,
       query: DeleteQuery,
-      headers: StartHeaders,
-      scope: 'operate',
-      changes: true,
-      responses: started,
       problems: [...STARTS],
     },
     async (c, { params: { id }, query }) => {
@@ -157,6 +154,7 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
 
   router.add(
     {
+      ...starting,
       method: 'post',
       path: '/clients/{id}/admin_password',
       tag,
@@ -164,11 +162,7 @@ export function addClientChangeRoutes(router: Router, deps: RouteDeps): void {
       description: 'Handed to the create when it still runs, else an operation of its own.',
       params: IdParams,
       query: StartQuery,
-      headers: StartHeaders,
       body: PasswordInput,
-      scope: 'operate',
-      changes: true,
-      responses: started,
       problems: ['wrong_status', 'needs_cleanup', 'operation_ended', ...STARTS],
     },
     async (c, { params: { id }, query, body }) => {

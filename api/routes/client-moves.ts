@@ -5,8 +5,8 @@ import { moveClient } from '../clients/move.js';
 import type { RouteDeps } from '../deps.js';
 import { rowId } from '../fields.js';
 import type { Router } from '../router.js';
-import { StartHeaders, StartQuery } from '../schemas/pages.js';
-import { started, STARTS } from '../schemas/starts.js';
+import { StartQuery } from '../schemas/pages.js';
+import { starting, STARTS } from '../schemas/starts.js';
 
 const tag = 'Clients';
 
@@ -29,6 +29,7 @@ export function addClientMoveRoutes(router: Router, deps: RouteDeps): void {
   for (const method of METHODS) {
     router.add(
       {
+        ...starting,
         method,
         path: '/clients/{id}/move_to/{server_id}',
         tag,
@@ -37,10 +38,6 @@ export function addClientMoveRoutes(router: Router, deps: RouteDeps): void {
           'Prepares the target while the source serves, then moves the data with traffic off. With another domain the old address redirects for some days, with the same it is passed on. The stopped source is kept as long.',
         params: MoveParams,
         query: StartQuery,
-        headers: StartHeaders,
-        scope: 'operate',
-        changes: true,
-        responses: started,
         problems: ['wrong_status', ...STARTS],
       },
       async (c, { params: { id, server_id: targetServerId }, query }) => {
@@ -52,6 +49,7 @@ export function addClientMoveRoutes(router: Router, deps: RouteDeps): void {
 
     router.add(
       {
+        ...starting,
         method,
         path: '/clients/{id}/copy_to/{client_id}',
         tag,
@@ -60,10 +58,6 @@ export function addClientMoveRoutes(router: Router, deps: RouteDeps): void {
           'Environment and data, into a demo or test client on a stage server, which stays who it is. The copy is made harmless before anybody sees it; the former data are backed up. The source serves on.',
         params: CopyParams,
         query: StartQuery,
-        headers: StartHeaders,
-        scope: 'operate',
-        changes: true,
-        responses: started,
         problems: ['wrong_status', ...STARTS],
       },
       async (c, { params: { id: sourceId, client_id: targetId }, query }) => {

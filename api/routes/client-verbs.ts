@@ -14,8 +14,8 @@ import type { RouteDeps } from '../deps.js';
 import { oneOf } from '../fields.js';
 import { type Router } from '../router.js';
 import { ExpireDateInput } from '../schemas/clients.js';
-import { IdParams, StartHeaders, StartQuery } from '../schemas/pages.js';
-import { started, STARTS } from '../schemas/starts.js';
+import { IdParams, StartQuery } from '../schemas/pages.js';
+import { starting, STARTS } from '../schemas/starts.js';
 
 const tag = 'Clients';
 
@@ -115,6 +115,7 @@ function addVerb(
   const { path, kind, summary, description, allowed, operation, title } = verb;
   router.add(
     {
+      ...starting,
       method,
       path: `/clients/{id}/${path}`,
       tag,
@@ -122,10 +123,6 @@ function addVerb(
       description,
       params: verb.params ?? IdParams,
       query: StartQuery,
-      headers: StartHeaders,
-      scope: 'operate',
-      changes: true,
-      responses: started,
       problems: ['wrong_status', ...STARTS],
     },
     async (c, { params, query }) => {
@@ -146,6 +143,7 @@ function addVerb(
 function addExpireDate(router: Router, deps: RouteDeps): void {
   router.add(
     {
+      ...starting,
       method: 'post',
       path: '/clients/{id}/expire_date',
       tag,
@@ -153,11 +151,7 @@ function addExpireDate(router: Router, deps: RouteDeps): void {
       description: "Written to the client's database; a later end unlocks an expired client at once.",
       params: IdParams,
       query: StartQuery,
-      headers: StartHeaders,
       body: ExpireDateInput,
-      scope: 'operate',
-      changes: true,
-      responses: started,
       problems: ['wrong_status', ...STARTS],
     },
     async (c, { params: { id }, query, body }) => {

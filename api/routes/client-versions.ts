@@ -9,8 +9,8 @@ import type { Ctx } from '../environment.js';
 import { flag, optional, rowId } from '../fields.js';
 import { Problem } from '../problem.js';
 import { invalidInput, type Router } from '../router.js';
-import { IdParams, StartHeaders, StartQuery } from '../schemas/pages.js';
-import { started, STARTS } from '../schemas/starts.js';
+import { IdParams, StartQuery } from '../schemas/pages.js';
+import { starting, STARTS } from '../schemas/starts.js';
 
 const tag = 'Clients';
 /** The source lists them as GET, and answers POST alike. */
@@ -60,6 +60,7 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
   for (const method of VERBS) {
     router.add(
       {
+        ...starting,
         method,
         path: '/clients/{id}/switch/{image_name}',
         tag,
@@ -68,10 +69,6 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
           'Traffic off, backup, image, migrations, a check from inside, traffic on. A failure before that goes back at once to the old image and the backup, and then holds. A lower version is refused unless `force=true`.',
         params: SwitchParams,
         query: SwitchQuery,
-        headers: StartHeaders,
-        scope: 'operate',
-        changes: true,
-        responses: started,
         problems: ['wrong_status', ...STARTS],
       },
       async (c, { params: { id, image_name: image }, query }) => {
@@ -86,6 +83,7 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
 
     router.add(
       {
+        ...starting,
         method,
         path: '/clients/{id}/migrate',
         tag,
@@ -93,10 +91,6 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
         description: 'With the same care as a switch, without another image.',
         params: IdParams,
         query: StartQuery,
-        headers: StartHeaders,
-        scope: 'operate',
-        changes: true,
-        responses: started,
         problems: ['wrong_status', ...STARTS],
       },
       async (c, { params: { id }, query }) => {
@@ -107,6 +101,7 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
 
     router.add(
       {
+        ...starting,
         method,
         path: '/clients/{subdomain}/update_to/{version}',
         tag,
@@ -115,11 +110,7 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
           "Asked by the client's own instance, with `Authorization: Bearer <CLOUD_TOKEN of its .env>`: only for its own subdomain, only to a version in its own `cloud_versions`, not below its own. Whatever else it asks is `update_refused`, of one wording. The panel's login may ask too.",
         params: UpdateParams,
         query: StartQuery,
-        headers: StartHeaders,
-        scope: 'operate',
         clientTokens: true,
-        changes: true,
-        responses: started,
         problems: ['update_refused', 'wrong_status', 'probe_failed', ...STARTS],
       },
       async (c, { params: { subdomain, version }, query }) => {

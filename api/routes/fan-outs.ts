@@ -14,8 +14,8 @@ import {
   SwitchAllInput,
   SwitchAllParams,
 } from '../schemas/fan-outs.js';
-import { IdParams, StartHeaders, StartQuery } from '../schemas/pages.js';
-import { started, STARTS } from '../schemas/starts.js';
+import { IdParams, StartQuery } from '../schemas/pages.js';
+import { starting, STARTS } from '../schemas/starts.js';
 import { startOnServer, startReconfigurate } from '../servers/fan-outs.js';
 
 const SHARED =
@@ -113,13 +113,10 @@ function addBoth<Params extends ObjectSchema, Query extends typeof StartQuery, B
   { start, params, query, body, ...described }: FanOutRoute<Params, Query, Body>,
 ): void {
   const common = {
+    ...starting,
     ...described,
     ...(params === undefined ? {} : { params }),
     query,
-    headers: StartHeaders,
-    scope: 'operate' as const,
-    changes: true,
-    responses: started,
     problems: [...STARTS],
   };
   router.add({ ...common, method: 'get' }, async (c, input) => {

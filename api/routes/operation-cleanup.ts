@@ -3,12 +3,13 @@ import type { RouteDeps } from '../deps.js';
 import { startCleanup } from '../operations/cleanup.js';
 import type { Router } from '../router.js';
 import { OperationParams } from '../schemas/operations.js';
-import { StartHeaders, StartQuery } from '../schemas/pages.js';
-import { started, STARTS } from '../schemas/starts.js';
+import { StartQuery } from '../schemas/pages.js';
+import { starting, STARTS } from '../schemas/starts.js';
 
 export function addOperationCleanupRoutes(router: Router, deps: RouteDeps): void {
   router.add(
     {
+      ...starting,
       method: 'post',
       path: '/operations/{id}/cleanup',
       tag: 'Operations',
@@ -17,10 +18,6 @@ export function addOperationCleanupRoutes(router: Router, deps: RouteDeps): void
         "Undoes what ended operations have left on this one's subject, newest first, as an operation of its own. Commands that still run are ended first.",
       params: OperationParams,
       query: StartQuery,
-      headers: StartHeaders,
-      scope: 'operate',
-      changes: true,
-      responses: started,
       problems: ['not_found', 'nothing_left', ...STARTS],
     },
     async (c, { params: { id }, query }) =>

@@ -5,7 +5,7 @@ import { answerStarted, callerOf, startOptions } from '../caller.js';
 import type { RouteDeps } from '../deps.js';
 import { startOperation } from '../operations/start.js';
 import { parse, type Router } from '../router.js';
-import { IdParams, StartHeaders, StartQuery } from '../schemas/pages.js';
+import { IdParams, StartQuery } from '../schemas/pages.js';
 import {
   BuildForAllInput,
   BuildParams,
@@ -13,21 +13,12 @@ import {
   buildVersion,
   ServerParams,
 } from '../schemas/server-changes.js';
-import { started, STARTS } from '../schemas/starts.js';
+import { starting, STARTS } from '../schemas/starts.js';
 import { buildImage, workOnServer } from '../servers/changes.js';
 
 const tag = 'Servers';
 /** The source lists them as GET; POST is what they are. */
 const METHODS = ['get', 'post'] as const;
-
-/** What every route here has in common. */
-const STARTING = {
-  tag,
-  headers: StartHeaders,
-  scope: 'operate',
-  changes: true,
-  responses: started,
-} as const;
 
 export function addServerChangeRoutes(router: Router, deps: RouteDeps): void {
   for (const method of METHODS) {
@@ -41,7 +32,8 @@ function addBuildRoutes(router: Router, deps: RouteDeps, method: (typeof METHODS
   for (const branch of BUILD_BRANCHES) {
     router.add(
       {
-        ...STARTING,
+        ...starting,
+        tag,
         method,
         path: `/containers/{server_id}/build_${branch}/{new_version}`,
         summary: `Build a version of the branch ${branch} on a server`,
@@ -70,7 +62,8 @@ function addBuildRoutes(router: Router, deps: RouteDeps, method: (typeof METHODS
 function addWorkRoutes(router: Router, deps: RouteDeps, method: (typeof METHODS)[number]): void {
   router.add(
     {
-      ...STARTING,
+      ...starting,
+      tag,
       method,
       path: '/containers/{server_id}/prune',
       summary: 'Remove unused versions from a server',
@@ -87,7 +80,8 @@ function addWorkRoutes(router: Router, deps: RouteDeps, method: (typeof METHODS)
   );
   router.add(
     {
-      ...STARTING,
+      ...starting,
+      tag,
       method,
       path: '/servers/{id}/reboot_server',
       summary: 'Reboot a server',
@@ -107,7 +101,8 @@ function addWorkRoutes(router: Router, deps: RouteDeps, method: (typeof METHODS)
 function addFleetRoutes(router: Router, deps: RouteDeps): void {
   router.add(
     {
-      ...STARTING,
+      ...starting,
+      tag,
       method: 'post',
       path: '/containers/build_master_for_all',
       summary: 'Build a version of the branch master on every active server',

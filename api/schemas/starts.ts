@@ -3,6 +3,7 @@ import { PLANNED_KINDS } from '../../workflows/contract/plan.js';
 import { OperationRef } from '../problem.js';
 import { json } from '../router.js';
 import { StartedSchema } from './operations.js';
+import { StartHeaders } from './pages.js';
 
 const PlannedStepSchema = z
   .object({
@@ -57,6 +58,14 @@ export const started = {
   ),
   202: json('Started; poll the operation, or `createlog` of a create', StartedSchema),
 };
+
+/** What every route that starts an operation has in common, beside what it may refuse with. */
+export const starting = {
+  headers: StartHeaders,
+  scope: 'operate',
+  changes: true,
+  responses: started,
+} as const;
 
 /** What every route that starts an operation may refuse with. */
 export const STARTS = [
