@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { OperationRow } from '../../db/queries/operation-reads.js';
-import { firstRunOf } from '../../workflows/contract/runs.js';
+import { firstRunOf, isRunOf, operationOf } from '../../workflows/contract/runs.js';
 import { type Description, describe, nextRun } from './history.js';
 
 type Its = Pick<OperationRow, 'id' | 'subject' | 'runId'>;
@@ -8,7 +8,10 @@ type Its = Pick<OperationRow, 'id' | 'subject' | 'runId'>;
 /** The newest run of an operation, or null when Temporal has none of it. */
 export async function findRun(client: Client, row: Its): Promise<Description | null> {
   const current = await describe(client, row.subject);
-  if (current !== null && isOf(current, row)) return current;
+  if (current !== null) {
+    const said = { operation: operationOf(current), firstRunId: firstRunOf(current) };
+    if (isRunOf(said, row)) return current;
+  }
   // another operation of the subject has come since: the chain is followed run by run
   for (let runId = row.runId ?? undefined; runId !== undefined; ) {
     const run = await describe(client, row.subject, runId);
@@ -16,10 +19,4 @@ export async function findRun(client: Client, row: Its): Promise<Description | n
     runId = await nextRun(client, { workflowId: row.subject, runId });
   }
   return null;
-}
-
-/** One that was started by hand bears no memo: its row knows the first run. */
-function isOf(description: Description, { id, runId }: Its): boolean {
-  const memo = description.memo?.['operation'];
-  return memo === undefined ? runId !== null && firstRunOf(description) === runId : memo === id;
 }

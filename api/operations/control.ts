@@ -4,10 +4,11 @@ import { recordAudit } from '../../db/queries/audit.js';
 import { findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
 import { type Decision, type HoldAction, isEnd } from '../../workflows/contract/operation.js';
 import type { DecisionPayload } from '../../workflows/contract/signals.js';
+import { isRunOf } from '../../workflows/contract/runs.js';
 import { Problem } from '../problem.js';
 import type { Temporal } from '../temporal.js';
 import type { Changes } from './changes.js';
-import { describeRun, isOf, type Run } from './holder.js';
+import { describeRun, type Run } from './holder.js';
 import { type Caller } from './record-start.js';
 
 /** The decision is normally recorded within some 50 ms; after 2 s the caller is told that it is on its way. */
@@ -55,7 +56,7 @@ export async function openRun(
   if (row === undefined) throw new Problem('not_found', { detail: `There is no operation ${id}` });
   if (isEnd(row.state)) throw ended(row);
   const run = await describeRun(temporal, row.subject);
-  if (run === null || !run.running || !isOf(run, row)) throw ended(row);
+  if (run === null || !run.running || !isRunOf(run, row)) throw ended(row);
   return { row, run };
 }
 

@@ -44,11 +44,6 @@ export async function describeRun(
   }
 }
 
-/** A run with a name of an operation is that one's; without, the row may know the run. */
-export function isOf(run: Run, { id, runId }: Pick<OperationRow, 'id' | 'runId'>): boolean {
-  return run.operation === undefined ? run.firstRunId === runId : run.operation === id;
-}
-
 export type Holder =
   /** nobody any more, or somebody whose end is recorded: free in a moment */
   { free: true } | { free: false; row: OperationRow | undefined; run: Run };

@@ -3,11 +3,12 @@ import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
 import { listEvents, type OperationRow } from '../../db/queries/operation-reads.js';
 import { operationTimeline } from '../../db/schema/index.js';
+import { isRunOf } from '../../workflows/contract/runs.js';
 import { BEFORE_HISTORY, TIMELINE_TYPES, type TimelineItem } from '../../workflows/contract/timeline.js';
 import { isTemporalAway } from '../errors.js';
 import { invalidInput } from '../router.js';
 import type { Temporal } from '../temporal.js';
-import { describeRun, isOf } from './holder.js';
+import { describeRun } from './holder.js';
 import { readHistory } from './timeline-history.js';
 
 export interface TimelinePage {
@@ -92,7 +93,7 @@ async function firstPlace(temporal: Temporal, row: OperationRow): Promise<Place 
   let { runId } = row;
   if (runId === null) {
     const run = await describeRun(temporal, row.subject);
-    if (run !== null && isOf(run, row)) runId = run.firstRunId;
+    if (run !== null && isRunOf(run, row)) runId = run.firstRunId;
   }
   return runId === null
     ? undefined

@@ -114,13 +114,10 @@ describe('on the full Temporal server with Postgres, with two workers', { skip: 
     until(id, 'end', ({ endedAt }) => endedAt !== null, deadlineMs);
   const holds = (id: string) => until(id, 'hold', ({ hold }) => hold !== null);
 
-  /** lines of what one worker did for one operation, `make one` */
+  /** what one worker did for one operation, `make one` */
   async function deeds(worker: ScriptedProcesses, id: string): Promise<string[]> {
-    const lines = (await worker.world()).filter((line) => line.includes(` ${id} `));
-    return lines.map((line) => {
-      const [, , verb, , key] = line.split(' ');
-      return `${verb} ${key}`;
-    });
+    const told = (await worker.world()).map(({ what }) => what.split(' '));
+    return told.filter(([, operation]) => operation === id).map(([verb, , key]) => `${verb} ${key}`);
   }
 
   /** whoever is in the step now */
@@ -228,7 +225,9 @@ describe('on the full Temporal server with Postgres, with two workers', { skip: 
     assert.ok(rows.every(({ state }) => state === 'succeeded'));
     const made = await Promise.all(
       workers.map(async (worker) =>
-        (await worker.world()).filter((line) => rows.some((child) => line.includes(` made ${child.id}`))),
+        (await worker.world()).filter(({ what }) =>
+          rows.some((child) => what.startsWith(`made ${child.id}`)),
+        ),
       ),
     );
     assert.equal(made.flat().length, 50);

@@ -1,36 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ulid } from 'ulid';
 import { pollUntil } from '../../lab/poll.js';
 import type { OperationRequest } from '../../workflows/contract/operation.js';
-import { programArguments } from './program.js';
 import type { ScriptedStep } from './scripted-operation.js';
+import { type Happening, type Machine, readWorld, spawnScriptedWorker } from './scripted-worker-spawn.js';
 import { openServices, type Services } from './services.js';
-
-const WORKER = new URL('./scripted-worker-process.ts', import.meta.url).pathname;
 
 export interface WorkerProcess {
   child: ChildProcess;
   taskQueue: string;
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
-}
-
-/** What is wrong with the machine that a worker runs on. */
-export interface Machine {
-  /** added to every reading of its clock */
-  clockOffsetMs?: number;
-  /** `ulimit -n` */
-  openFiles?: number;
-}
-
-export interface Happening {
-  time: number;
-  pid: number;
-  what: string;
 }
 
 export interface ScriptedWorkers {
@@ -51,26 +35,14 @@ export interface ScriptedWorkers {
 export async function openScriptedWorkers(): Promise<ScriptedWorkers> {
   const services = await openServices();
   const dir = await mkdtemp(join(tmpdir(), 'slipway-workers-'));
+  const world = join(dir, 'world');
   const workers: WorkerProcess[] = [];
 
   async function startWorker(
     taskQueue = `timing-${randomBytes(4).toString('hex')}`,
-    { clockOffsetMs = 0, openFiles }: Machine = {},
+    machine: Machine = {},
   ): Promise<WorkerProcess> {
-    const clock = clockOffsetMs === 0 ? [] : ['--import', clockShim(clockOffsetMs)];
-    const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles}; `;
-    const command = [process.execPath, ...clock, ...programArguments(WORKER)];
-    const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: {
-        ...process.env,
-        DATABASE_URL: services.databaseUrl,
-        TEMPORAL_ADDRESS: services.temporalAddress,
-        TEMPORAL_TASK_QUEUE: taskQueue,
-        WORLD: join(dir, 'world'),
-      },
-    });
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const { child, exited } = spawnScriptedWorker({ services, taskQueue, world, machine });
     const worker: WorkerProcess = {
       child,
       taskQueue,
@@ -84,16 +56,7 @@ export async function openScriptedWorkers(): Promise<ScriptedWorkers> {
     return worker;
   }
 
-  async function happenings(): Promise<Happening[]> {
-    const text = await readFile(join(dir, 'world'), 'utf8');
-    return text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => {
-        const [time, pid, ...what] = line.split(' ');
-        return { time: Number(time), pid: Number(pid), what: what.join(' ') };
-      });
-  }
+  const happenings = () => readWorld(world);
 
   function happens(what: string, test: (happening: Happening) => boolean): Promise<Happening> {
     return pollUntil({
@@ -130,16 +93,4 @@ export async function openScriptedWorkers(): Promise<ScriptedWorkers> {
       await rm(dir, { recursive: true, force: true });
     },
   };
-}
-
-/** A module for `--import`: every `Date` of the process, also in its threads, is read from a clock that goes wrong. */
-function clockShim(offsetMs: number): string {
-  const source = `
-    const Real = Date, now = () => Real.now() + ${offsetMs};
-    globalThis.Date = new Proxy(Real, {
-      construct: (_, given, target) => Reflect.construct(Real, given.length === 0 ? [now()] : given, target),
-      apply: () => new Real(now()).toString(),
-      get: (_, name) => (name === 'now' ? now : Reflect.get(Real, name)),
-    });`;
-  return `data:text/javascript,${encodeURIComponent(source)}`;
 }

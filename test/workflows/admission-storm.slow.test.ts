@@ -9,6 +9,7 @@ import { admissions, operations } from '../../db/schema/index.js';
 import { pollUntil } from '../../lab/poll.js';
 import type { ScriptedParams } from '../support/scripted-operation.js';
 import { type ScriptedProcesses, startScriptedProcess } from '../support/scripted-process.js';
+import type { Happening } from '../support/scripted-worker-spawn.js';
 import { openServices, type Services } from '../support/services.js';
 
 const OPERATIONS = 300;
@@ -80,19 +81,20 @@ function planStorm(random: () => number): Planned[] {
 }
 
 /** From the first act to the last one or its undo; the try before a hold is apart, as the hold gives admission back. */
-function spansOf(planned: readonly Planned[], lines: readonly string[]): Span[] {
-  const said = lines.map((line) => line.split(' '));
+function spansOf(planned: readonly Planned[], happenings: readonly Happening[]): Span[] {
+  const said = happenings.map(({ time, what }) => [time, ...what.split(' ')] as const);
   return planned.flatMap(({ id, params: { subject, borrows = [], admission } }) => {
-    const own = said.filter(([, , , operation]) => operation === id);
+    const own = said.filter(([, , operation]) => operation === id);
     const about = {
       operation: id,
       servers: admission?.servers ?? [],
       exclusive: admission?.exclusive === true,
       subjects: [subject, ...borrows],
     };
-    const timeOf = ([time]: string[]): number => Number(time);
-    const tries = own.filter(([, , what, , key]) => what === 'make' && key === 'fails-first').map(timeOf);
-    const rest = own.filter(([, , , , key]) => key !== 'fails-first').map(timeOf);
+    const tries = own
+      .filter(([, verb, , key]) => verb === 'make' && key === 'fails-first')
+      .map(([time]) => time);
+    const rest = own.filter(([, , , key]) => key !== 'fails-first').map(([time]) => time);
     return [
       ...tries.map((time) => ({ ...about, from: time, to: time })),
       ...(rest.length === 0 ? [] : [{ ...about, from: Math.min(...rest), to: Math.max(...rest) }]),

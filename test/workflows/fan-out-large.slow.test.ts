@@ -94,8 +94,8 @@ describe('a fan-out over 500 children', () => {
     const rows = await services.database.db.select().from(operations).where(eq(operations.parentId, id));
     assert.equal(rows.length, CHILDREN, 'one operation for each child');
     assert.equal(new Set(rows.map(({ subject: child }) => child)).size, CHILDREN);
-    const made = (await worker.world()).filter((line) => line.includes(' made '));
-    const byOperation = new Set(made.map((line) => line.split(' ')[3]));
+    const made = (await worker.world()).filter(({ what }) => what.startsWith('made '));
+    const byOperation = new Set(made.map(({ what }) => what.split(' ')[1]));
     assert.equal(byOperation.size, CHILDREN);
 
     const [parent] = await services.database.db.select().from(operations).where(eq(operations.id, id));

@@ -25,6 +25,14 @@ export function firstRunOf({ raw, runId }: Pick<WorkflowExecutionDescription, 'r
   return raw.workflowExecutionInfo?.firstRunId || runId;
 }
 
+/** Whether a run is an operation's: by the name that it says, and as long as it says none, by the run that the row knows. */
+export function isRunOf(
+  { operation, firstRunId }: { operation: string | undefined; firstRunId: string },
+  { id, runId }: { id: string; runId: string | null },
+): boolean {
+  return operation === undefined ? firstRunId === runId : operation === id;
+}
+
 /** Its code fails again and again: a bug. */
 export function isStuck({ raw }: Pick<WorkflowExecutionDescription, 'raw'>): boolean {
   return (raw.pendingWorkflowTask?.attempt ?? 0) >= STUCK_ATTEMPTS;
