@@ -49,11 +49,24 @@ export function openDatabase({
   };
 }
 
+/**
+ * A query that is built once for each pool, with placeholders: what every request asks takes drizzle as long to build as
+ * Postgres to answer.
+ */
+export function builtOnce<Query>(build: (db: Queries) => Query): (db: Queries) => Query {
+  const built = new WeakMap<Queries, Query>();
+  return (db) => {
+    const query = built.get(db) ?? build(db);
+    built.set(db, query);
+    return query;
+  };
+}
+
 /** Until when an answer is of use, epoch milliseconds; null = as long as it takes. */
 type Bound = () => number | null;
 
 /**
- * drizzle sends every statement through `unsafe`, which is unprepared by default and so costs a round trip more.
+ * drizzle sends every statement through `unsafe`, unprepared unless it has a name, which costs a round trip more.
  * Its transactions get their client from `begin` and `savepoint`.
  */
 function withPreparedStatements<Client extends object>(client: Client, bound: Bound): Client {
@@ -63,7 +76,7 @@ function withPreparedStatements<Client extends object>(client: Client, bound: Bo
       if (typeof value !== 'function') return value;
       if (name === 'unsafe') {
         return (query: string, parameters: unknown[] = [], options: object = {}) =>
-          settledBy(bound(), value.call(target, query, parameters, { prepare: true, ...options }));
+          settledBy(bound(), value.call(target, query, parameters, { ...options, prepare: true }));
       }
       if (name !== 'begin' && name !== 'savepoint') return value;
       return (...args: unknown[]) => {

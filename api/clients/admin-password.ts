@@ -1,6 +1,6 @@
 import { recordAudit } from '../../db/queries/audit.js';
 import { findClient, lockClient, updateClient } from '../../db/queries/clients.js';
-import { findOpenOperations, findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
+import { findOpenOperations, findOperation, type ListedOperation } from '../../db/queries/operation-reads.js';
 import { ADMIN_PASSWORD_SIGNAL, type SetAdminPasswordParams } from '../../workflows/contract/clients.js';
 import { subjectId } from '../../workflows/contract/ids.js';
 import { isEnd, type OperationRequest } from '../../workflows/contract/operation.js';
@@ -70,7 +70,7 @@ export async function setAdminPassword(deps: RouteDeps, request: SetPassword): P
 /** Stored first, then signalled: the reference must be readable when it arrives. Undefined: the create has ended. */
 async function handToCreate(
   deps: RouteDeps,
-  open: OperationRow,
+  open: ListedOperation,
   request: SetPassword,
 ): Promise<Started | undefined> {
   const { caller } = request;

@@ -1,11 +1,11 @@
 import type { ClientWithServer } from '../../db/queries/clients.js';
-import type { OperationRow } from '../../db/queries/operation-reads.js';
+import type { ListedOperation } from '../../db/queries/operation-reads.js';
 import { refOf } from '../operations/refusals.js';
 
 const DAY_MS = 86_400_000;
 
 /** A client as the API answers it, with the operation that runs on it. Never a password, not even the reference. */
-export function clientAnswer({ client, server }: ClientWithServer, operation: OperationRow | undefined) {
+export function clientAnswer({ client, server }: ClientWithServer, operation: ListedOperation | undefined) {
   const scheme = server.tls === 'off' ? 'http' : 'https';
   const expires = client.licenseExpiresAt;
   return {

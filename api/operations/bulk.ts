@@ -1,9 +1,9 @@
 import pLimit from 'p-limit';
 import {
   listOperations,
+  type ListedOperation,
   listOperationsById,
   type OperationFilter,
-  type OperationRow,
 } from '../../db/queries/operation-reads.js';
 import { LIVE_STATES, type OperationState } from '../../workflows/contract/operation.js';
 import { problemOf } from '../errors.js';
@@ -51,7 +51,7 @@ export async function decideForMany(
   const rows = found.slice(0, max);
   await deps.temporal.requireReachable();
   const limit = pLimit(AT_ONCE);
-  const one = async ({ id, subject }: OperationRow): Promise<BulkResult> => {
+  const one = async ({ id, subject }: ListedOperation): Promise<BulkResult> => {
     try {
       if (action === 'cleanup')
         return { id, subject, outcome: 'accepted', operation: await cleanUp(deps, id, caller) };
@@ -87,7 +87,7 @@ const LEAVING: OperationState[] = ['rollback_incomplete', 'terminated'];
 async function select(
   { db }: BulkDeps,
   { action, which, max }: Pick<BulkRequest, 'action' | 'which' | 'max'>,
-): Promise<OperationRow[]> {
+): Promise<ListedOperation[]> {
   if ('filter' in which) {
     const { states = action === 'cleanup' ? LEAVING : [...LIVE_STATES], ...filter } = which.filter;
     return listOperations(db, { ...filter, states, limit: max + 1 });

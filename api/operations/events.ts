@@ -1,5 +1,10 @@
 import type { Db } from '../../db/database.js';
-import { findOperation, listEvents, listSteps } from '../../db/queries/operation-reads.js';
+import {
+  findOperation,
+  listEvents,
+  listSteps,
+  type OperationEvent,
+} from '../../db/queries/operation-reads.js';
 import { isEnd } from '../../workflows/contract/operation.js';
 import type { Changes } from './changes.js';
 import { follow, type Look, type StreamEvent } from './event-stream.js';
@@ -66,7 +71,7 @@ function createLook({ db, operation, after }: FollowOperation): () => Promise<Lo
   };
 }
 
-function lineEvent(line: Awaited<ReturnType<typeof listEvents>>[number]): StreamEvent {
+function lineEvent(line: OperationEvent): StreamEvent {
   const { seq, time, type, step, message, level } = line;
   return {
     event: 'line',

@@ -4,7 +4,7 @@ import {
   findOperation,
   listOperations,
   listSteps,
-  type OperationRow,
+  type ListedOperation,
 } from '../../db/queries/operation-reads.js';
 import { type HoldAction, isEnd, type OperationState } from '../../workflows/contract/operation.js';
 import { callerOf } from '../caller.js';
@@ -201,7 +201,7 @@ function addDecision(
   );
 }
 
-function entryOf(row: OperationRow) {
+function entryOf(row: ListedOperation) {
   const { id, kind, subject, state, title, actor, requestId, failedStep } = row;
   const times = { startedAt: row.startedAt.toISOString(), endedAt: row.endedAt?.toISOString() ?? null };
   return {

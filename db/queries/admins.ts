@@ -1,9 +1,17 @@
 import { eq, sql } from 'drizzle-orm';
-import type { Queries, Tx } from '../database.js';
+import { builtOnce, type Queries, type Tx } from '../database.js';
 import { admins } from '../schema/index.js';
 
+const adminByLogin = builtOnce((db) =>
+  db
+    .select()
+    .from(admins)
+    .where(eq(admins.login, sql.placeholder('login')))
+    .prepare('admin'),
+);
+
 export async function findAdmin(db: Queries, login: string) {
-  const [row] = await db.select().from(admins).where(eq(admins.login, login));
+  const [row] = await adminByLogin(db).execute({ login });
   return row;
 }
 

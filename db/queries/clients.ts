@@ -1,5 +1,5 @@
 import { and, asc, count, desc, eq, ilike, inArray, isNull, lt, ne, sql } from 'drizzle-orm';
-import type { Queries, Tx } from '../database.js';
+import { builtOnce, type Queries, type Tx } from '../database.js';
 import { backups, billingTypes, clients, operations, servers, type ClientStatus } from '../schema/index.js';
 import { END_STATES } from '../../workflows/contract/operation.js';
 
@@ -16,13 +16,18 @@ const withServer = { client: clients, server: { domain: servers.domain, tls: ser
 
 /** Deleted clients are kept for their log, and found by nobody. */
 export async function findClient(db: Queries, id: number): Promise<ClientWithServer | undefined> {
-  const [row] = await db
+  const [row] = await clientById(db).execute({ id });
+  return row;
+}
+
+const clientById = builtOnce((db) =>
+  db
     .select(withServer)
     .from(clients)
     .innerJoin(servers, eq(servers.id, clients.serverId))
-    .where(and(eq(clients.id, id), ne(clients.status, 'deleted')));
-  return row;
-}
+    .where(and(eq(clients.id, sql.placeholder('id')), ne(clients.status, 'deleted')))
+    .prepare('client'),
+);
 
 export async function lockClient(tx: Tx, id: number): Promise<ClientRow | undefined> {
   const [row] = await tx

@@ -1,22 +1,49 @@
-import { and, asc, count, desc, eq, gt, gte, inArray, isNull, lt, or } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  gte,
+  inArray,
+  isNull,
+  lt,
+  or,
+  sql,
+} from 'drizzle-orm';
 import type { OperationState } from '../../workflows/contract/operation.js';
-import type { Queries } from '../database.js';
+import { builtOnce, type Queries } from '../database.js';
 import { operationEvents, operations, operationSteps } from '../schema/index.js';
 
 export type OperationRow = typeof operations.$inferSelect;
 export type OperationStepRow = typeof operationSteps.$inferSelect;
 
+const operationById = builtOnce((db) =>
+  db
+    .select()
+    .from(operations)
+    .where(eq(operations.id, sql.placeholder('id')))
+    .prepare('operation'),
+);
+
 export async function findOperation(db: Queries, id: string): Promise<OperationRow | undefined> {
-  const [row] = await db.select().from(operations).where(eq(operations.id, id));
+  const [row] = await operationById(db).execute({ id });
   return row;
 }
 
-export async function listSteps(db: Queries, operationId: string): Promise<OperationStepRow[]> {
-  return db
+const stepsOfOperation = builtOnce((db) =>
+  db
     .select()
     .from(operationSteps)
-    .where(eq(operationSteps.operationId, operationId))
-    .orderBy(asc(operationSteps.startedAt), asc(operationSteps.seq));
+    .where(eq(operationSteps.operationId, sql.placeholder('id')))
+    .orderBy(asc(operationSteps.startedAt), asc(operationSteps.seq))
+    .prepare('steps'),
+);
+
+export async function listSteps(db: Queries, operationId: string): Promise<OperationStepRow[]> {
+  return stepsOfOperation(db).execute({ id: operationId });
 }
 
 export async function findStep(
@@ -36,6 +63,22 @@ export async function listOperationsById(db: Queries, ids: string[]): Promise<Op
   return db.select().from(operations).where(inArray(operations.id, ids));
 }
 
+/** What a list shows of each. */
+const LISTED = {
+  id: operations.id,
+  kind: operations.kind,
+  subject: operations.subject,
+  state: operations.state,
+  title: operations.title,
+  actor: operations.actor,
+  requestId: operations.requestId,
+  failedStep: operations.failedStep,
+  stuck: operations.stuck,
+  startedAt: operations.startedAt,
+  endedAt: operations.endedAt,
+};
+export type ListedOperation = Pick<OperationRow, keyof typeof LISTED>;
+
 export interface OperationFilter {
   subject?: string | undefined;
   kind?: string | undefined;
@@ -50,10 +93,10 @@ export interface OperationFilter {
 }
 
 /** Newest first; ids are ULIDs, so they are also ordered by time. */
-export async function listOperations(db: Queries, filter: OperationFilter): Promise<OperationRow[]> {
+export async function listOperations(db: Queries, filter: OperationFilter): Promise<ListedOperation[]> {
   const { subject, kind, states, server, client, parent, before, limit } = filter;
   return db
-    .select()
+    .select(LISTED)
     .from(operations)
     .where(
       and(
@@ -74,34 +117,49 @@ export async function listOperations(db: Queries, filter: OperationFilter): Prom
 export async function findOpenOperations(
   db: Queries,
   subjects: string[],
-): Promise<Map<string, OperationRow>> {
+): Promise<Map<string, ListedOperation>> {
   if (subjects.length === 0) return new Map();
   const rows = await db
-    .select()
+    .select(LISTED)
     .from(operations)
     .where(and(inArray(operations.subject, subjects), isNull(operations.endedAt)))
     .orderBy(asc(operations.id));
   return new Map(rows.map((row) => [row.subject, row]));
 }
 
+/** A line of the createlog. */
+export type OperationEvent = Omit<typeof operationEvents.$inferSelect, 'operationId' | 'key'>;
+
+const { operationId: _operation, key: _key, ...LINE } = getTableColumns(operationEvents);
+const ofOperation = eq(operationEvents.operationId, sql.placeholder('operationId'));
+
+const linesAfter = builtOnce((db) =>
+  db
+    .select(LINE)
+    .from(operationEvents)
+    .where(and(ofOperation, gt(operationEvents.seq, sql.placeholder('after'))))
+    .orderBy(asc(operationEvents.seq))
+    .limit(sql.placeholder('limit'))
+    .prepare('lines_after'),
+);
+
+const newestLines = builtOnce((db) =>
+  db
+    .select(LINE)
+    .from(operationEvents)
+    .where(ofOperation)
+    .orderBy(desc(operationEvents.seq))
+    .limit(sql.placeholder('limit'))
+    .prepare('newest_lines'),
+);
+
 /** Lines after `after`; without it the newest `limit`. In order. */
 export async function listEvents(
   db: Queries,
-  query: { operationId: string; after?: number | undefined; limit: number },
-) {
-  const { operationId, after, limit } = query;
-  const rows = await db
-    .select()
-    .from(operationEvents)
-    .where(
-      and(
-        eq(operationEvents.operationId, operationId),
-        after === undefined ? undefined : gt(operationEvents.seq, after),
-      ),
-    )
-    .orderBy(after === undefined ? desc(operationEvents.seq) : asc(operationEvents.seq))
-    .limit(limit);
-  return after === undefined ? rows.toReversed() : rows;
+  { operationId, after, limit }: { operationId: string; after?: number | undefined; limit: number },
+): Promise<OperationEvent[]> {
+  if (after !== undefined) return linesAfter(db).execute({ operationId, after, limit });
+  return (await newestLines(db).execute({ operationId, limit })).toReversed();
 }
 
 /** Of ids from `since` on, and of older ones those that are not archived yet, so all that are open. */
