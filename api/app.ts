@@ -5,7 +5,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { authenticator } from './auth/authenticate.js';
 import { BODY_LIMIT_BYTES } from './body.js';
 import type { AppDeps, AppSettings, RouteDeps } from './deps.js';
-import type { Ctx } from './environment.js';
+import type { Ctx, Middleware } from './environment.js';
 import { describeError, problemOf } from './errors.js';
 import { addHealthRoutes } from './health.js';
 import { createMetrics } from './metrics.js';
@@ -16,7 +16,7 @@ import { createChanges } from './operations/changes.js';
 import { boundRequests, createRateLimiter } from './middleware/rate-limits.js';
 import { createProbes } from './probes.js';
 import { Problem, problemBody, PROBLEMS } from './problem.js';
-import { createRouter, methodNotAllowed, type Router } from './router.js';
+import { createRouter, matchRoutes, methodNotAllowed, type Router } from './router.js';
 import { addAccessRoutes } from './routes/access.js';
 import { addApiKeyRoutes } from './routes/api-keys.js';
 import { addClientChangeRoutes } from './routes/client-changes.js';
@@ -48,19 +48,18 @@ export function createApp(deps: AppDeps): Router {
   const limiter = createRateLimiter(settings.rateLimits);
   const { hono } = router;
   // the order is the contract: an answer of any layer has an id, is logged and has the headers
+  hono.use(matchRoutes(router));
   hono.use(requestId({ limitLength: 255 }));
   hono.use(clientAddress(settings));
   hono.use(accessLog({ logger, metrics: routeDeps.metrics }));
   hono.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }));
   hono.use(corsOf(settings));
-  hono.use(bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: tooLarge }));
-  hono.use(crossSiteGuard({ router, panelOrigins: settings.panelOrigins }));
-  hono.use(
-    authenticator({ db, secrets: deps.secrets, router, limiter, adminAddresses: settings.adminAddresses }),
-  );
-  hono.use(boundRequests({ router, limiter }));
+  hono.use(boundBodies());
+  hono.use(crossSiteGuard(settings));
+  hono.use(authenticator({ db, secrets: deps.secrets, limiter, adminAddresses: settings.adminAddresses }));
+  hono.use(boundRequests(limiter));
   hono.onError((error, c) => answerError(error, c));
-  hono.notFound((c) => answerError(missing(c, router), c));
+  hono.notFound((c) => answerError(missing(c), c));
   addRoutes(router, routeDeps);
   return router;
 }
@@ -86,8 +85,9 @@ export function addRoutes(router: Router, deps: RouteDeps): void {
   addDocumentRoutes(router, deps);
 }
 
-function corsOf({ panelOrigins }: AppSettings) {
-  return cors({
+/** Only browsers ask: what Hono's own sets before there is an answer would make a second one of each. */
+function corsOf({ panelOrigins }: AppSettings): Middleware {
+  const forBrowsers = cors({
     origin: (origin) => (panelOrigins.includes(origin) ? origin : null),
     credentials: true,
     allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
@@ -112,14 +112,26 @@ function corsOf({ panelOrigins }: AppSettings) {
       'X-Request-Id',
     ],
   });
+  return async (c, next) => {
+    if (c.req.header('origin') !== undefined || c.req.method === 'OPTIONS') return forBrowsers(c, next);
+    await next();
+    c.res.headers.append('Vary', 'Origin');
+    return undefined;
+  };
+}
+
+/** Where no body is read, looking for one would only make a whole `Request` of what the server has. */
+function boundBodies(): Middleware {
+  const bound = bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: tooLarge });
+  return (c, next) => (['GET', 'HEAD'].includes(c.req.method) ? next() : bound(c, next));
 }
 
 function tooLarge(): never {
   throw new Problem('body_too_large', { detail: `At most ${BODY_LIMIT_BYTES / 1024} KB` });
 }
 
-function missing(c: Ctx, router: Router): Problem {
-  const routes = router.at(c.req.path);
+function missing(c: Ctx): Problem {
+  const routes = c.get('routes');
   if (routes.length === 0) return new Problem('not_found', { detail: 'There is no such route' });
   return methodNotAllowed(routes);
 }

@@ -1,11 +1,14 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
 import type { Scope } from './auth/scopes.js';
+import type { DeclaredRoute } from './router.js';
 
 export interface Environment {
   Variables: {
     requestId: string;
     log: Logger;
+    /** declared for the path, whatever the method */
+    routes: DeclaredRoute[];
     /** address of the caller, seen through trusted proxies */
     address: string;
     /** who calls, such as `admin:root` or `key:01K4…`; empty on open routes */

@@ -3,7 +3,7 @@ import { getPath } from 'hono/utils/url';
 import { covers, type Scope } from './auth/scopes.js';
 import { readFields } from './body.js';
 import { describeRoute } from './describe-route.js';
-import type { Ctx, Environment } from './environment.js';
+import type { Ctx, Environment, Middleware } from './environment.js';
 import type { RateBound } from './middleware/rate-limits.js';
 import { type FieldError, Problem, type ProblemCode } from './problem.js';
 
@@ -86,7 +86,7 @@ export function createRouter(): Router {
       declared.push({ method: verb, path, pattern: patternOf(path), changes, scope, clientTokens, bound });
       hono.on(verb, path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
         c.set('route', path);
-        const routes = at(c.req.path);
+        const routes = c.get('routes');
         if (!routes.some((route) => route.path === path)) throw methodNotAllowed(routes);
         const held = c.get('scope');
         if (!covers(held, scope) && !(clientTokens && held === 'client')) throw forbidden(c, scope);
@@ -94,6 +94,14 @@ export function createRouter(): Router {
         return handle(c, await readInput(c, endpoint));
       });
     },
+  };
+}
+
+/** Sets `routes`, which every layer asks. */
+export function matchRoutes(router: Router): Middleware {
+  return async (c, next) => {
+    c.set('routes', router.at(c.req.path));
+    await next();
   };
 }
 

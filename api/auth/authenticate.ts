@@ -7,7 +7,6 @@ import { networkMatcher, networkOf } from '../middleware/client-address.js';
 import type { RateLimiter } from '../middleware/rate-limits.js';
 import { SUBDOMAIN } from '../fields.js';
 import { Problem } from '../problem.js';
-import type { Router } from '../router.js';
 import { verifyApiKey } from './api-keys.js';
 import { findClientByToken, refuseUpdate } from './client-tokens.js';
 import { verifyPassword } from './password.js';
@@ -32,7 +31,6 @@ interface Caller {
 interface AuthenticatorOptions {
   db: Db;
   secrets: Pick<Secrets, 'reveal'>;
-  router: Router;
   adminAddresses: string[];
   limiter: RateLimiter;
 }
@@ -42,13 +40,7 @@ interface AuthenticatorOptions {
  * instance by its token as `Bearer`. Every path needs one of them unless
  * its route is declared open: unknown paths do too. Sets `actor` and `scope`.
  */
-export function authenticator({
-  db,
-  secrets,
-  router,
-  adminAddresses,
-  limiter,
-}: AuthenticatorOptions): Middleware {
+export function authenticator({ db, secrets, adminAddresses, limiter }: AuthenticatorOptions): Middleware {
   const throttle = createThrottle(db);
   const cache = createCache();
   const mayCome = adminAddresses.length === 0 ? () => true : networkMatcher(adminAddresses);
@@ -90,7 +82,7 @@ export function authenticator({
   };
 
   const identify = async (c: Ctx): Promise<Caller> => {
-    const token = readToken(c, router);
+    const token = readToken(c);
     if (token !== undefined) return byToken(c, token);
     const key = readKey(c);
     if (key !== undefined) return byKey(c, key);
@@ -102,7 +94,7 @@ export function authenticator({
   };
 
   return async (c, next) => {
-    if (router.at(c.req.path).some((route) => route.scope === 'open')) {
+    if (c.get('routes').some((route) => route.scope === 'open')) {
       c.set('scope', 'open');
       return next();
     }
@@ -142,8 +134,8 @@ function readKey(c: Ctx): string | undefined {
 }
 
 /** What is no key of ours, on a route that clients ask by themselves. */
-function readToken(c: Ctx, router: Router): string | undefined {
-  const asked = router.at(c.req.path).some((route) => route.clientTokens && route.method === c.req.method);
+function readToken(c: Ctx): string | undefined {
+  const asked = c.get('routes').some((route) => route.clientTokens && route.method === c.req.method);
   if (!asked || c.req.header('x-api-key') !== undefined) return undefined;
   const token = readKey(c);
   return token?.startsWith('slipway_') === true ? undefined : token;

@@ -1,6 +1,6 @@
 import type { Ctx, Middleware } from '../environment.js';
 import { Problem } from '../problem.js';
-import { methodNotAllowed, type Router } from '../router.js';
+import { methodNotAllowed } from '../router.js';
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -8,15 +8,9 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
  * Browsers replay Basic credentials on whatever a foreign page makes them fetch, so requests that change something
  * are refused when they come from another site, or when a browser merely prefetches.
  */
-export function crossSiteGuard({
-  router,
-  panelOrigins,
-}: {
-  router: Router;
-  panelOrigins: string[];
-}): Middleware {
+export function crossSiteGuard({ panelOrigins }: { panelOrigins: string[] }): Middleware {
   return async (c, next) => {
-    const routes = router.at(c.req.path);
+    const routes = c.get('routes');
     if (c.req.method === 'HEAD' && routes.some((route) => route.method === 'GET' && route.changes)) {
       throw methodNotAllowed(routes);
     }

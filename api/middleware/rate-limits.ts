@@ -1,7 +1,6 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Ctx, Middleware } from '../environment.js';
 import { Problem } from '../problem.js';
-import type { Router } from '../router.js';
 import { networkOf } from './client-address.js';
 
 /** Requests in a minute, of one caller from one address. */
@@ -51,13 +50,13 @@ export function createRateLimiter(limits: RateLimits) {
 }
 
 /** What a caller asks is bounded; more tightly what changes something, or what a route has a bound of its own for. */
-export function boundRequests({ router, limiter }: { router: Router; limiter: RateLimiter }): Middleware {
+export function boundRequests(limiter: RateLimiter): Middleware {
   return async (c, next) => {
     if (c.get('scope') === 'open') return next();
     const who = `${c.get('actor')} ${networkOf(c.get('address'))}`;
     await limiter.take(c, 'requests', who);
     const method = c.req.method === 'HEAD' ? 'GET' : c.req.method;
-    const route = router.at(c.req.path).find((declared) => declared.method === method);
+    const route = c.get('routes').find((declared) => declared.method === method);
     const bound = route?.bound ?? (route?.changes === true ? 'changes' : undefined);
     if (bound !== undefined) await limiter.take(c, bound, who);
     return next();
