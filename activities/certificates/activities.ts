@@ -25,10 +25,9 @@ export interface CertificateOptions {
 }
 
 export type CertificateActivities = ReturnType<typeof createCertificateActivities>;
-export interface ServedCertificate {
-  expiresAt: string;
-  /** stopped sources of moves, whose visitors are led to the client; absent: none */
-  kept?: ClientThing[];
+export interface IssuedCertificate {
+  /** stopped sources of moves, whose visitors are led to the client */
+  kept: ClientThing[];
 }
 
 export type CertificateSweep = ReturnType<typeof createCertificateSweep>;
@@ -59,7 +58,7 @@ export function createCertificateActivities({ db, connections, acme }: Certifica
 
   return {
     /** Gets the certificate, or keeps one that lasts. It is never undone: authorities limit how often they are asked. */
-    issueCertificate: (thing: ClientThing, step: StepContext): Promise<{ issued: true }> =>
+    issueCertificate: (thing: ClientThing, step: StepContext): Promise<IssuedCertificate> =>
       recorded(thing, step, async () => {
         const { names } = thing;
         const server = await servers.get(names.serverId);
@@ -77,21 +76,20 @@ export function createCertificateActivities({ db, connections, acme }: Certifica
           onOutput: (chunk) => write({ job: key, ...chunk }),
           transient: ({ exitCode, tail: output }) => isBusy({ exitCode, output }),
         });
-        if (result.exitCode === 0) return { issued: true };
+        if (result.exitCode === 0) return { kept: await listKeptSources(db, names.clientId) };
         const end = { exitCode: result.exitCode, output: result.tail };
         throw certbotFailure(end, { server, hostname: names.hostname });
       }),
 
     /** Looks at the certificate that nginx serves under the client's name, and records until when it lasts. */
-    checkCertificate: (thing: ClientThing, step: StepContext): Promise<ServedCertificate> =>
+    checkCertificate: (thing: ClientThing, step: StepContext): Promise<{ expiresAt: string }> =>
       recorded(thing, step, async () => {
         const { clientId, serverId, hostname } = thing.names;
         const { host } = await servers.get(serverId);
         const { expiresAt } = await readServed({ host, hostname, signal: step.signal });
         await recordIssued(db, step, { clientId, expiresAt });
         step.summarize(`until ${expiresAt.toISOString()}`);
-        const kept = await listKeptSources(db, clientId);
-        return { expiresAt: expiresAt.toISOString(), ...(kept.length === 0 ? {} : { kept }) };
+        return { expiresAt: expiresAt.toISOString() };
       }),
 
     /** For deleting a client: nothing there is no failure. `Conflict` while nginx still names it. */

@@ -38,36 +38,44 @@ const DNS_TIMEOUT_MS = 1_500;
 export function createNginxActivities(connections: Connections) {
   const { servers, clients, ssh } = connections;
 
+  const publish = async (
+    { names, operation, variant, movedTo, returning = false }: PublishInput,
+    step: StepContext,
+  ): Promise<void> => {
+    const { clientId, serverId, hostname } = names;
+    const [server, client, newServer] = await Promise.all([
+      servers.get(serverId),
+      clients.get(clientId),
+      movedTo === undefined ? undefined : servers.get(movedTo.serverId),
+    ]);
+    const shown = variantOf({ variant, hostname, movedTo, newServer });
+    const { publication, texts } = await publicationOf(
+      connections,
+      { thing: { names, operation }, server, client, variant: shown },
+      step,
+    );
+    const swap = publishScript(publication);
+    const script = returning ? joinScripts([refuseChanging(names, step), swap]) : swap;
+    const result = await ssh.run(targetOf(requireHostKey(server)), script, {
+      input: texts.join(''),
+      fence: step,
+      timeoutMs: SWAP_TIMEOUT_MS,
+    });
+    if (result.exitCode !== 0) throw swapFailure(result, { server, file: names.vhostFile });
+    step.summarize(`${names.hostname} is served by nginx on ${nameOf(server)}`);
+  };
+
   return {
     /**
      * Publishes the client, or its maintenance page; the former file serves on until the new one does. `returning`: it
      * leaves a change of the client's data, so it is refused while that is neither done nor taken back.
      */
-    publishVhost: async (
-      { names, operation, variant, movedTo, returning = false }: PublishInput,
-      step: StepContext,
-    ): Promise<void> => {
-      const { clientId, serverId, hostname } = names;
-      const [server, client, newServer] = await Promise.all([
-        servers.get(serverId),
-        clients.get(clientId),
-        movedTo === undefined ? undefined : servers.get(movedTo.serverId),
-      ]);
-      const shown = variantOf({ variant, hostname, movedTo, newServer });
-      const { publication, texts } = await publicationOf(
-        connections,
-        { thing: { names, operation }, server, client, variant: shown },
-        step,
-      );
-      const publish = publishScript(publication);
-      const script = returning ? joinScripts([refuseChanging(names, step), publish]) : publish;
-      const result = await ssh.run(targetOf(requireHostKey(server)), script, {
-        input: texts.join(''),
-        fence: step,
-        timeoutMs: SWAP_TIMEOUT_MS,
-      });
-      if (result.exitCode !== 0) throw swapFailure(result, { server, file: names.vhostFile });
-      step.summarize(`${names.hostname} is served by nginx on ${nameOf(server)}`);
+    publishVhost: publish,
+
+    /** Publishes the client anew, now that its certificate is there. */
+    secureVhost: async (client: ClientThing, step: StepContext): Promise<{ secured: true }> => {
+      await publish({ ...client, variant: 'live' }, step);
+      return { secured: true };
     },
 
     /** Undo of `publishVhost`, and for a delete: takes the file out when it bears `operation`'s mark. */

@@ -16,6 +16,9 @@ describe('a client with a certificate is moved to a host of the same domain', { 
   let acme: AcmeServer;
   let system: System;
   let dir: string;
+  let from: number;
+  let to: number;
+  const domain = noLab === false ? `tls.${source.name}.example.test` : '';
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'slipway-acme-'));
@@ -25,6 +28,8 @@ describe('a client with a certificate is moved to a host of the same domain', { 
     for (const host of [source, target])
       await host.exec('cat >> /etc/ssl/certs/ca-certificates.crt', { input: acme.ca });
     system = await openSystem({ slot: 100, acme: { directory: acme.directory, email: 'ops@example.test' } });
+    from = await system.addServer(source, { tls: 'auto', domain });
+    to = await system.addServer(target, { tls: 'auto', domain });
   });
   after(async () => {
     await system?.close();
@@ -33,16 +38,17 @@ describe('a client with a certificate is moved to a host of the same domain', { 
     await rm(dir, { recursive: true, force: true });
   });
 
-  it('it is served over TLS by both while DNS still leads to the old one, and never redirected in circles', async () => {
-    const domain = `tls.${source.name}.example.test`;
-    const [from, to] = [
-      await system.addServer(source, { tls: 'auto', domain }),
-      await system.addServer(target, { tls: 'auto', domain }),
-    ];
-    const hostname = `moves.${domain}`;
+  /** The client is created with its certificate, and then moved; DNS stays behind. */
+  async function created(subdomain: string): Promise<{ id: number; hostname: string }> {
+    const hostname = `${subdomain}.${domain}`;
     await acme.setName(hostname, source.address);
-    const { id, operation } = await system.addClient(from, { subdomain: 'moves', name: 'Moved laboratory' });
+    const { id, operation } = await system.addClient(from, { subdomain, name: 'Moved laboratory' });
     assert.equal((await system.ended(operation)).state, 'succeeded');
+    return { id, hostname };
+  }
+
+  it('it is served over TLS by both while DNS still leads to the old one, and never redirected in circles', async () => {
+    const { id, hostname } = await created('moves');
 
     const view = await moveEnded(system, await startMove(system, { id, to }));
     assert.deepEqual(
@@ -62,5 +68,21 @@ describe('a client with a certificate is moved to a host of the same domain', { 
     assert.equal((await ask(source, hostname)).status, 200);
     const { body } = await system.call('GET', `/clients/${id}`);
     assert.deepEqual([body['server_id'], body['url']], [to, `https://${hostname}`]);
+  });
+
+  it('not even where Slipway cannot look at port 443 of the new host', async () => {
+    const { id, hostname } = await created('unseen');
+    const closed = `INPUT -s ${source.gateway} -p tcp --dport 443 -j REJECT --reject-with tcp-reset`;
+    await target.exec(`iptables -I ${closed}`);
+
+    const view = await moveEnded(system, await startMove(system, { id, to }));
+    await target.exec(`iptables -D ${closed}`);
+    assert.deepEqual(
+      view.warnings.map(({ step }) => step).filter((step) => step !== 'outside-check'),
+      ['served'],
+    );
+    assert.equal((await ask(source, hostname)).status, 200);
+    const { answer } = await askOverTls({ address: source.address, hostname });
+    assert.match(answer, /^HTTP\/1\.1 200 [\s\S]*Moved laboratory/);
   });
 });

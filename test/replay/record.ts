@@ -20,7 +20,8 @@ import type { ListActivities } from '../support/fan-out-operation.js';
 import type { WorldActivities } from '../support/scripted-operation.js';
 import { openServices, type Services, testBundle } from '../support/services.js';
 import { writeHistory } from './histories.js';
-import { historyName, PATHS, type RecordedPath } from './paths.js';
+import { historyName, PATHS } from './paths.js';
+import type { RecordedPath } from './paths/path.js';
 import { createFleetStandIn, createLedgerStandIn, createStandIns } from './stand-ins.js';
 
 const world: WorldActivities & ListActivities = {

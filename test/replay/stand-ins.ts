@@ -109,6 +109,7 @@ export function createStandIns(): StandIns {
     setAdminPassword: nothing,
     countUsers: () => Promise.resolve(3),
     publishVhost: nothing,
+    secureVhost: () => Promise.resolve({ secured: true }),
     removeVhost: nothing,
     checkFromOutside: () => Promise.resolve({ warning: null }),
     sendClientMail: () => Promise.resolve({ state: 'sent', withPassword: true }),
@@ -116,12 +117,9 @@ export function createStandIns(): StandIns {
     planExpiry: () => Promise.resolve({ due: [], next: null }),
     recordLocked: nothing,
     recordUnlocked: nothing,
-    issueCertificate: () => Promise.resolve({ issued: true }),
-    checkCertificate: ({ names }) =>
-      Promise.resolve({
-        expiresAt: '2031-01-31T12:00:00.000Z',
-        ...(names.clientId === SECURED ? { kept: [thingOf(SECURED)] } : {}),
-      }),
+    issueCertificate: ({ names }) =>
+      Promise.resolve({ kept: names.clientId === SECURED ? [thingOf(SECURED)] : [] }),
+    checkCertificate: () => Promise.resolve({ expiresAt: '2031-01-31T12:00:00.000Z' }),
     removeCertificate: nothing,
     checkAvailability: () => Promise.resolve({ asked: 0, next: null }),
     countUsersOn: () => Promise.resolve({ counted: 0, failed: 0 }),

@@ -1,4 +1,4 @@
-import type { CertificateActivities, ServedCertificate } from '../../activities/certificates/activities.js';
+import type { CertificateActivities, IssuedCertificate } from '../../activities/certificates/activities.js';
 import type { NginxActivities } from '../../activities/nginx/activities.js';
 import type { ClientThing } from '../contract/clients.js';
 import { acts } from '../operation/acts.js';
@@ -8,9 +8,9 @@ const certificates = acts<CertificateActivities>();
 const nginx = acts<NginxActivities>();
 
 /**
- * Steps from plain HTTP to TLS: the certificate, the virtual host that names it once it is there, a look at what is
- * served, and the vhosts of former servers that lead there. `soft`: a failure is a warning, and the client stays as it
- * is. Answers whether it is served over TLS.
+ * Steps from plain HTTP to TLS: the certificate, the virtual host that names it once it is there, the vhosts of former
+ * servers that lead there, and a look at what is served. `soft`: a failure is a warning, and the client stays as it is.
+ * Answers whether it is served over TLS.
  */
 export async function secureClient(
   op: Pick<Operation<unknown>, 'step'>,
@@ -19,29 +19,24 @@ export async function secureClient(
 ): Promise<boolean> {
   const onFail = soft ? ({ onFail: 'warn' } as const) : {};
   const target = client.names.hostname;
-  const issued: { issued: true } | undefined = await op.step('certificate', {
+  const issued: IssuedCertificate | undefined = await op.step('certificate', {
     title: 'Get a certificate',
     target,
     do: certificates.issueCertificate(client),
-    planned: { issued: true },
+    planned: { kept: [] },
     within: '10 minutes',
     ...onFail,
   });
   if (issued === undefined) return false;
-  await op.step('https', {
+  const published: { secured: true } | undefined = await op.step('https', {
     title: 'Publish over TLS',
     target: client.names.vhostFile,
-    do: nginx.publishVhost({ ...client, variant: 'live' }),
+    do: nginx.secureVhost(client),
+    planned: { secured: true },
     ...onFail,
   });
-  const served: ServedCertificate | undefined = await op.step('served', {
-    title: 'Look at the certificate that is served',
-    target,
-    do: certificates.checkCertificate(client),
-    planned: { expiresAt: '' },
-    ...onFail,
-  });
-  for (const source of served?.kept ?? []) {
+  if (published === undefined) return false;
+  for (const source of issued.kept) {
     await op.step(`lead-${source.names.serverId}`, {
       title: 'Lead visitors of its former server there over TLS',
       target: source.names.vhostFile,
@@ -50,5 +45,12 @@ export async function secureClient(
       ...onFail,
     });
   }
+  const served: { expiresAt: string } | undefined = await op.step('served', {
+    title: 'Look at the certificate that is served',
+    target,
+    do: certificates.checkCertificate(client),
+    planned: { expiresAt: '' },
+    ...onFail,
+  });
   return served !== undefined;
 }
