@@ -12,6 +12,8 @@ export const DEFAULT_LIMITS: OperationLimits = {
   gateWaitMs: 60 * 60_000,
   // ten minutes: most operations on one subject are; a person who asked for two at once still looks
   busyWaitMs: 10 * 60_000,
+  // five minutes: only a lost signal makes a child silent, and the minute sweep has mended its record by then
+  silenceMs: 5 * 60_000,
 };
 
 /** A server that reboots with a file system check is back within this time. */

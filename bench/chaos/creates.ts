@@ -14,7 +14,11 @@ export interface Created {
   ms: number;
   /** decisions of the operator */
   retries: number;
+  /** of a failed one, as it says */
+  cause: string;
 }
+
+type Followed = Pick<Created, 'state' | 'retries' | 'cause'>;
 
 /** The API comes back within seconds. */
 const AGAIN_MS = 500;
@@ -43,24 +47,35 @@ export async function createUnderFire({ call, serverId, subdomain, key }: Create
   const answer = await insist(call, 'POST', '/clients/', { fields, headers }, POST_MS);
   const elapsed = () => Math.round(performance.now() - began);
   if (answer === undefined) {
-    return { subdomain, serverId, accepted: null, state: 'not accepted', ms: elapsed(), retries: 0 };
+    return {
+      subdomain,
+      serverId,
+      accepted: null,
+      state: 'not accepted',
+      ms: elapsed(),
+      retries: 0,
+      cause: '',
+    };
   }
   if (answer.status !== 202 && answer.status !== 200) throw new Error(`POST /clients/: ${told(answer)}`);
   const accepted = { clientId: Number(answer.body['id']), operation: operationOf(answer) };
-  const { state, retries } = await follow(call, accepted.operation);
-  return { subdomain, serverId, accepted, state, ms: elapsed(), retries };
+  const followed = await follow(call, accepted.operation);
+  return { subdomain, serverId, accepted, ms: elapsed(), ...followed };
 }
 
 /** Until its end is on record; holds are tried again as often as an operator would. */
-export async function follow(call: Call, operation: string): Promise<{ state: string; retries: number }> {
+export async function follow(call: Call, operation: string): Promise<Followed> {
   const until = performance.now() + DEADLINE_MS;
   let retries = 0;
   while (performance.now() < until) {
     const answer = await insist(call, 'GET', `/operations/${operation}`, {}, until - performance.now());
     if (answer === undefined) break;
-    if (answer.status === 404) return { state: 'unknown', retries };
-    const { endedAt, state, hold, source } = answer.body;
-    if (source === 'projection' && endedAt !== null) return { state: String(state), retries };
+    if (answer.status === 404) return { state: 'unknown', retries, cause: '' };
+    const { endedAt, state, hold, source, error } = answer.body;
+    if (source === 'projection' && endedAt !== null) {
+      const cause = (error as { message?: string } | null)?.message ?? '';
+      return { state: String(state), retries, cause };
+    }
     if (hold !== null && hold !== undefined) {
       retries += 1;
       const decision = retries > RETRIES_MAX ? 'rollback' : 'retry';
@@ -69,7 +84,7 @@ export async function follow(call: Call, operation: string): Promise<{ state: st
     }
     await delay(AGAIN_MS);
   }
-  return { state: 'open', retries };
+  return { state: 'open', retries, cause: '' };
 }
 
 /** The first answer that is no excuse; undefined when there is none in time. */

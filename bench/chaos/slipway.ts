@@ -52,9 +52,9 @@ export async function chaosOfSlipway(
       const subdomain = `chaos${index}`;
       const serverId = servers[at] as number;
       const made = await createUnderFire({ call, serverId, subdomain, key: `chaos-${seed}-${index}` });
-      log(
-        `${subdomain} ${made.state} after ${made.ms} ms${made.retries > 0 ? `, ${made.retries} retries` : ''}`,
-      );
+      const retried = made.retries > 0 ? `, ${made.retries} retries` : '';
+      const cause = made.cause === '' ? '' : `: ${made.cause}`;
+      log(`${subdomain} ${made.state} after ${made.ms} ms${retried}${cause}`);
       if (made.state.startsWith('succeeded') && made.accepted !== null) {
         const name = `client${made.accepted.clientId}`;
         const hostname = `${subdomain}.bench.example.test`;
@@ -82,9 +82,9 @@ export async function chaosOfSlipway(
 /** What has not ended in time has as long again without kills. */
 async function settle({ call }: Rig, created: Created): Promise<Created> {
   if (created.state !== 'open' || created.accepted === null) return created;
-  const { state, retries } = await follow(call, created.accepted.operation);
-  log(`${created.subdomain} ${state} after the kills`);
-  return { ...created, state, retries: created.retries + retries };
+  const followed = await follow(call, created.accepted.operation);
+  log(`${created.subdomain} ${followed.state} after the kills`);
+  return { ...created, ...followed, retries: created.retries + followed.retries };
 }
 
 /** The kills end with the work, however it ends. */

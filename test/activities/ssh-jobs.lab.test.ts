@@ -13,9 +13,11 @@ import {
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { sh } from '../../activities/ssh/shell.js';
+import { createSsh } from '../../activities/ssh/ssh.js';
 import { pollUntil } from '../../lab/poll.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { jobKey } from '../../workflows/contract/step.js';
+import { labPrivateKey, noLab, sharedHost } from '../support/lab.js';
 import {
   keepOutput,
   nap,
@@ -323,6 +325,46 @@ describe('runJob', () => {
         kind('InvalidInput'),
       );
     }
+  });
+});
+
+describe('a job whose processes may not be signalled', { skip: noLab }, () => {
+  const host = noLab === false ? sharedHost('maria') : (undefined as never);
+  const rule = '/etc/sudoers.d/deaf';
+  let ssh: SshWorld['ssh'];
+  before(async () => {
+    ssh = createSsh({ privateKey: labPrivateKey(), settings: { endGraceMs: 500 } });
+    await host.exec(`echo 'www-data ALL=(root) NOPASSWD: /bin/sh' > ${rule}; chmod 440 ${rule}`);
+  });
+  after(async () => {
+    await ssh?.close();
+    await host.exec(`rm -f ${rule}`);
+  });
+
+  it('because they run under sudo, is waited for when it is cancelled, and the step says so', async () => {
+    const said: string[] = [];
+    const step = testStep({ summarize: (text) => said.push(text) });
+    const running = ssh.runJob(
+      {
+        host: host.address,
+        port: host.sshPort,
+        user: host.sshUser,
+        hostKey: host.hostKey.fingerprint,
+        // what others find on the host is not to change
+        baseDir: '/tmp/sudo-job',
+      },
+      testJob(step, keepOutput(), { script: sh`sudo -n /bin/sh -c 'trap "" TERM; sleep 8; true'` }),
+    );
+    const asleep = () => host.exec('pgrep -x sleep -u root -a').then(({ stdout }) => / 8$/m.test(stdout));
+    await pollUntil({
+      what: 'it sleeps',
+      deadlineMs: 20_000,
+      probe: async () => (await asleep().catch(() => false)) || undefined,
+    });
+    step.cancel();
+    await assert.rejects(running, /cancelled/);
+    assert.equal(await asleep().catch(() => false), false, 'nobody goes on while it runs');
+    assert.deepEqual(said, ['waited for processes that may not be killed (sudo?)']);
   });
 });
 

@@ -24,6 +24,10 @@ describe('the bounds of operations', () => {
     );
   });
 
+  it('a child of a fan-out that says nothing is asked about after 5 minutes', () => {
+    assert.equal(DEFAULT_LIMITS.silenceMs, 5 * MINUTE_MS);
+  });
+
   it('an undo is retried for up to 15 minutes', () => {
     const { retry } = undoTiming(DEFAULT_LIMITS.undoAttempts);
     let waitedMs = 0;

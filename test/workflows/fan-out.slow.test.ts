@@ -22,8 +22,9 @@ describe('a fan-out', { concurrency: 4 }, () => {
 
   async function start(
     childSteps: Record<string, ScriptedStep[]>,
-    options: { rules?: Partial<FanOutRules>; request?: Partial<OperationRequest> } = {},
+    options: { rules?: Partial<FanOutRules>; request?: Partial<OperationRequest>; on?: ScriptedSystem } = {},
   ) {
+    const on = options.on ?? system;
     const id = ulid();
     const subject = `fleet:${id}`;
     const children = Object.entries(childSteps).map(([name, steps]) => {
@@ -31,9 +32,9 @@ describe('a fan-out', { concurrency: 4 }, () => {
       return { subject: child, params: { subject: child, steps }, title: `Child ${name}` };
     });
     const operation: OperationRequest = { id, actor: 'tester', requestId: null, ...options.request };
-    const handle = await system.client.workflow.start('fannedOut', {
+    const handle = await on.client.workflow.start('fannedOut', {
       workflowId: subject,
-      taskQueue: system.taskQueue,
+      taskQueue: on.taskQueue,
       args: [{ operation, params: { subject, children, rules: { ...rules, ...options.rules } } }],
     });
     return { id, handle };
@@ -154,6 +155,27 @@ describe('a fan-out', { concurrency: 4 }, () => {
     const [child] = await childRows(id);
     const before = await blocker.row();
     assert.ok(before?.endedAt && child && child.startedAt >= before.endedAt);
+  });
+
+  it('asks by its record about a child whose words were lost', async () => {
+    const impatient = await openScriptedSystem({ silenceMs: 500 });
+    const { db } = impatient.database;
+    const { id, handle } = await start(
+      { mute: [{ key: 'slow', takesMs: 5_000 }] },
+      { rules: { canary: 0 }, on: impatient },
+    );
+    const child = await pollUntil({
+      what: 'the child runs',
+      deadlineMs: 30_000,
+      probe: async () => (await db.select().from(operations).where(eq(operations.parentId, id)))[0],
+    });
+    const error = { kind: 'CommandFailed' as const, message: 'refused' };
+    const hold = { number: 1, step: 'slow', until: null, actions: [], error };
+    await db.update(operations).set({ state: 'holding', hold }).where(eq(operations.id, child.id));
+    const view = await until(handle, 'the parent knows', ({ state }) => state === 'holding');
+    assert.equal(view.steps[0]?.summary, '0 of 1 done, 1 waiting for a person');
+    assert.equal((await result(handle)).done, 1);
+    await impatient.close();
   });
 
   /** Two fan-outs of three under one, in each of which the second client fails at first. */

@@ -148,6 +148,8 @@ export interface OperationLimits {
   gateWaitMs: number;
   /** how long a borrowed subject is waited for */
   busyWaitMs: number;
+  /** a child of a fan-out that has said nothing for as long is asked about */
+  silenceMs: number;
 }
 
 export const TASK_QUEUE = 'slipway';

@@ -23,9 +23,6 @@ import { stepErrorOf } from './step-failure.js';
 import { RECORD_TIMING } from './timing.js';
 import { waits } from './waits.js';
 
-/** `spec/operations.md`: a child that says nothing is asked about after this long. */
-const SILENCE_MS = 5 * 60_000;
-
 interface Children {
   /** Starts the child's operation under its subject; a busy one is waited for. */
   start(child: ChildToStart): Promise<void>;
@@ -50,13 +47,13 @@ export function createChildren(state: FanOutState): Children {
 
   async function watchSilent(): Promise<void> {
     for (;;) {
-      await sleep(SILENCE_MS);
+      await sleep(run.limits.silenceMs);
       await askAboutSilent();
     }
   }
 
   async function askAboutSilent(): Promise<void> {
-    const since = Date.now() - SILENCE_MS;
+    const since = Date.now() - run.limits.silenceMs;
     const silent = [...table].flatMap(([subject, { state: is, operation, heardAt }]) =>
       ['running', 'holding'].includes(is) && operation !== null && heardAt <= since
         ? [{ subject, operation }]

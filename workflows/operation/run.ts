@@ -80,6 +80,7 @@ const NO_LIMITS: OperationLimits = {
   forwardRetryMs: 0,
   gateWaitMs: 0,
   busyWaitMs: 0,
+  silenceMs: 0,
 };
 
 interface CreateRun {
