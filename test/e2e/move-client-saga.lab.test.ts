@@ -29,6 +29,9 @@ const ROWS = sagaRows([...BEFORE_COMMIT, ...AFTER_COMMIT], {
   cancelled: ['transfer', 'container'],
 });
 
+/** Networks and ports for a client of each row: what has moved keeps those of its stopped source. */
+const ROOM = { client_pool: '10.215.92.0/22', port_range: '29200-29299' };
+
 /** Clients that are moved at the same time: as many as two cores and four followers of one host carry. */
 const LANES = 3;
 
@@ -40,7 +43,10 @@ describe('move client on maria, when a step', { skip: noLab, concurrency: LANES 
   const names = new Map<number, { old: string; new: string }>();
 
   before(async () => {
-    world = await openMoveWorld({ slot: 92, hostName: 'maria', inject, limits: { forwardRetryMs: 300 } });
+    world = await openMoveWorld({
+      ...{ slot: 92, hostName: 'maria', inject, limits: { forwardRetryMs: 300 } },
+      ...{ fields: ROOM, sourceFields: ROOM },
+    });
     for (let lane = 0; lane < LANES; lane += 1) free.push(await addClient());
   });
   after(() => world?.stop());

@@ -23,12 +23,18 @@ export interface MoveWorld {
 export async function openMoveWorld({
   hostName,
   fields = {},
+  sourceFields = {},
   ...options
-}: SystemOptions & { hostName: 'maria' | 'pg'; fields?: Record<string, string> }): Promise<MoveWorld> {
+}: SystemOptions & {
+  hostName: 'maria' | 'pg';
+  /** of the target */
+  fields?: Record<string, string>;
+  sourceFields?: Record<string, string>;
+}): Promise<MoveWorld> {
   const source = sharedHost(hostName);
   const target = await startTarget(source);
   const system = await openSystem(options);
-  const sourceId = await system.addServer(source);
+  const sourceId = await system.addServer(source, sourceFields);
   const targetId = await system.addServer(target, fields);
   return {
     ...{ system, source, target, sourceId, targetId },
