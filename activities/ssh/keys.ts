@@ -13,7 +13,7 @@ export async function ensureMasterKey(path: string): Promise<string> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const beside = `${path}.${randomUUID()}.new`;
   try {
-    await writePrivate(beside, ssh2.utils.generateKeyPairSync('ed25519', { comment: 'slipway' }).private);
+    await writePrivate(beside, makePrivateKey());
     // a link fails when another process was first: a written key is never replaced
     await link(beside, path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
@@ -22,6 +22,17 @@ export async function ensureMasterKey(path: string): Promise<string> {
     await rm(beside, { force: true });
   }
   return readFile(path, 'utf8');
+}
+
+/**
+ * A new ed25519 key in OpenSSH format. ssh2 1.17 spoils one of 256, whose public part begins with a zero byte
+ * (mscdex/ssh2 issue 1513): such a one is not kept.
+ */
+export function makePrivateKey(): string {
+  for (;;) {
+    const { private: made } = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'slipway' });
+    if (!(ssh2.utils.parseKey(made) instanceof Error)) return made;
+  }
 }
 
 /** The line for `authorized_keys`. Throws a plain error when the key cannot be read: a broken installation. */

@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
 import type { Connections } from '../../activities/connections.js';
 import { createDockerActivities } from '../../activities/docker/activities.js';
 import { createNginxActivities } from '../../activities/nginx/activities.js';
 import { createProductActivities } from '../../activities/product/commands.js';
 import { createSqlActivities } from '../../activities/sql/activities.js';
-import { publicKeyLine } from '../../activities/ssh/keys.js';
+import { makePrivateKey, publicKeyLine } from '../../activities/ssh/keys.js';
 import { createSsh } from '../../activities/ssh/ssh.js';
 import type { Ssh } from '../../activities/ssh/types.js';
 import { toolsDir } from '../../lab/config.js';
@@ -52,7 +51,7 @@ const log = (line: string): void => console.error(line);
 /** A real host with the sample product, and the activities on it over ports that hold one server row, `1`. */
 export async function startLabWorld({ sql, compose, srvSizeMb, sudo }: LabKind): Promise<LabWorld> {
   const image = await buildSampleImage({ version: VERSION, cacheDir: join(toolsDir, 'sample-product'), log });
-  const { private: privateKey } = ssh2.utils.generateKeyPairSync('ed25519');
+  const privateKey = makePrivateKey();
   const host = await startLabHost({
     name: `act-${sql}`,
     sql,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import ssh2 from 'ssh2';
+import { makePrivateKey } from '../../activities/ssh/keys.js';
 import { sh } from '../../activities/ssh/shell.js';
 import { createSsh } from '../../activities/ssh/ssh.js';
 import type { SshTarget } from '../../activities/ssh/types.js';
@@ -62,7 +62,7 @@ describe('logging in', () => {
   });
 
   it('shows the key of a host without logging in, to whoever may not', async () => {
-    const stranger = createSsh({ privateKey: ssh2.utils.generateKeyPairSync('ed25519').private });
+    const stranger = createSsh({ privateKey: makePrivateKey() });
     assert.equal(await stranger.readHostKey(world.target), world.sshd.hostKey);
     await assert.rejects(
       stranger.readHostKey({ host: '127.0.0.1', port: await freePort() }),
@@ -73,7 +73,7 @@ describe('logging in', () => {
 
   it('with a key that the host does not know is Unauthorized, tried once, with a hint', async () => {
     await throughProxy(async (proxy, target) => {
-      const stranger = createSsh({ privateKey: ssh2.utils.generateKeyPairSync('ed25519').private });
+      const stranger = createSsh({ privateKey: makePrivateKey() });
       await assert.rejects(stranger.run(target, sh`true`), (error: Error) => {
         assert.equal(kindOf(error), 'Unauthorized');
         assert.match(hintOf(error) ?? '', /authorized_keys/);
@@ -233,7 +233,7 @@ describe('a peer that hangs', () => {
 
 describe('a killed sshd', () => {
   it('takes no job with it; when it is back the same attempt goes on', async () => {
-    const hostPrivateKey = ssh2.utils.generateKeyPairSync('ed25519').private;
+    const hostPrivateKey = makePrivateKey();
     const first = await startSshd({ privateKey: world.privateKey, hostPrivateKey });
     const ssh = world.another({ reconnects: 20 });
     const target = { ...world.target, port: first.port, hostKey: first.hostKey };

@@ -400,9 +400,10 @@ describe('endJobs', () => {
   it('signals nobody who has got the process id meanwhile', async () => {
     const step = testStep();
     const word = `sleep ${nap(8)}`;
-    const started = `setsid -f ${word} >/dev/null 2>&1; pgrep -x -f '${word}'`;
-    const pid = Number(spawnSync('bash', ['-c', started]).stdout.toString());
-    assert.ok(pid > 0);
+    spawnSync('bash', ['-c', `setsid -f ${word} >/dev/null 2>&1`]);
+    const found = () => Number(spawnSync('pgrep', ['-x', '-f', word]).stdout.toString());
+    await until('it sleeps', () => found() > 0);
+    const pid = found();
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     mkdirSync(jobDirectory(jobKey(step)), { recursive: true });
     writeFileSync(join(jobDirectory(jobKey(step)), 'pid'), `${pid} 12345 ${boot} x\n`);

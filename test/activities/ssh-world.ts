@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
+import { makePrivateKey } from '../../activities/ssh/keys.js';
 import type { SshSettings } from '../../activities/ssh/settings.js';
 import { createSsh } from '../../activities/ssh/ssh.js';
 import type { JobOptions, Ssh, SshTarget } from '../../activities/ssh/types.js';
@@ -23,7 +23,7 @@ export interface SshWorld {
 export async function startSshWorld(
   options: { settings?: Partial<SshSettings>; config?: string[] } = {},
 ): Promise<SshWorld> {
-  const privateKey = ssh2.utils.generateKeyPairSync('ed25519').private;
+  const privateKey = makePrivateKey();
   const sshd = await startSshd({ privateKey, config: options.config ?? [] });
   const baseDir = mkdtempSync(join(tmpdir(), 'slipway-base-'));
   const made: Ssh[] = [];

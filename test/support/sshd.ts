@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import { fingerprint, publicKeyLine } from '../../activities/ssh/keys.js';
+import { fingerprint, makePrivateKey, publicKeyLine } from '../../activities/ssh/keys.js';
 import { diesWithParent } from '../../lab/dies-with-parent.js';
 import { freePort } from '../../lab/free-port.js';
 import { pollUntil } from '../../lab/poll.js';
@@ -36,7 +36,7 @@ export interface SshdOptions {
 export async function startSshd(options: SshdOptions): Promise<TestSshd> {
   const directory = mkdtempSync(join(tmpdir(), 'slipway-sshd-'));
   const port = options.port ?? (await freePort());
-  const hostPrivateKey = options.hostPrivateKey ?? ssh2.utils.generateKeyPairSync('ed25519').private;
+  const hostPrivateKey = options.hostPrivateKey ?? makePrivateKey();
   writeFileSync(join(directory, 'host_key'), hostPrivateKey, { mode: 0o600 });
   writeFileSync(join(directory, 'authorized_keys'), `${publicKeyLine(options.privateKey)}\n`, {
     mode: 0o600,
