@@ -12,7 +12,7 @@ export type BackupActivities = ReturnType<typeof createBackupActivities>;
 const REMOVE_TIMEOUT_MS = 5 * 60_000;
 const AT_ONCE = 200;
 
-/** Where moves and copies lay down dumps, `client<id>-<operation>…`, and images, `<operation>`. */
+/** As operations lay down dumps, `client<id>-<operation>…`, and images that move, `<operation>`. */
 const LAID_DOWN = /\/(?:client\d+-)?([0-9A-HJKMNP-TV-Z]{26})(?:-\d+)?(?:-moved)?(?:\.partial)?$/i;
 /** What others have left is the clean-up's. */
 const TIDY_ENDS: OperationState[] = ['succeeded', 'succeeded_with_warnings', 'rolled_back', 'cancelled'];
@@ -39,7 +39,10 @@ rm -rf -- "$gone"`;
     return due.length;
   }
 
-  /** Removes what moves and copies could not clear away themselves; backups that they recorded stay. */
+  /**
+   * Removes what ended operations have laid down and not recorded: what a move or copy could not clear away, or the
+   * dump of a first try.
+   */
   async function removeLaidDown(server: Server): Promise<number> {
     const { baseDir } = server;
     const list = sh`ls -1d -- ${baseDir}/backup/clients/* ${baseDir}/slipway/moves/* 2>/dev/null || true`;
@@ -54,13 +57,7 @@ rm -rf -- "$gone"`;
     const ended = await db
       .select({ id: operations.id })
       .from(operations)
-      .where(
-        and(
-          inArray(operations.id, ids),
-          inArray(operations.kind, ['move_client', 'copy_client']),
-          inArray(operations.state, TIDY_ENDS),
-        ),
-      );
+      .where(and(inArray(operations.id, ids), inArray(operations.state, TIDY_ENDS)));
     const recorded = await db
       .select({ path: backups.path })
       .from(backups)
@@ -78,7 +75,7 @@ rm -rf -- "$gone"`;
   }
 
   return {
-    /** Of a server: backups whose time is over, and what moves and copies have left of dumps and images. */
+    /** Of a server: backups whose time is over, and what ended operations have left of dumps and images. */
     async removeOldBackups({ serverId }: { serverId: number }): Promise<{ removed: number }> {
       const server = await servers.get(serverId);
       return { removed: (await removeExpired(server)) + (await removeLaidDown(server)) };

@@ -12,7 +12,14 @@ import { type KillableWorker, startKillableWorker } from '../support/killable-wo
 import { noLab } from '../support/lab.js';
 import { getPage } from '../support/neighbour.js';
 import { startOwnHost } from '../support/own-hosts.js';
-import { FAULTS, type Fault, serverNameFor } from '../support/planned-fault.js';
+import {
+  FAULTS,
+  type Fault,
+  INJECTED,
+  injectPlanned,
+  serverNameFor,
+  WHOLE,
+} from '../support/planned-fault.js';
 import { type Answer, openSystem, type System } from '../support/system.js';
 
 const VERSIONS = {
@@ -47,6 +54,8 @@ describe('work on a whole server', { skip: noLab }, () => {
   let stopped: number;
   /** what happens before a step begins, once */
   let beforeStep: ((step: StepContext) => Promise<void>) | undefined;
+  /** what happens in each step but the first, once */
+  let inEachStep: Fault | undefined;
 
   before(async () => {
     host = await startOwnHost({ name: 'work', versions: EVERY });
@@ -55,6 +64,9 @@ describe('work on a whole server', { skip: noLab }, () => {
       limits: { forwardRetryMs: 500 },
       inject: async (point, step) => {
         if (point === 'before') await beforeStep?.(step);
+        const fault = step.step === 'ready' ? undefined : inEachStep;
+        const planOf = () => (fault === undefined ? undefined : { step: step.step, fault });
+        await injectPlanned(point, step, { client: system.client, planOf });
       },
     });
     server = await system.addServer(host);
@@ -193,6 +205,35 @@ printf 'FROM busybox\\nRUN echo layer > /layer\\n' | docker build -`);
       await assertUp(view, former, [running, stopped].sort());
     });
 
+    for (const fault of WHOLE ? INJECTED : (['fails after its effect', 'loses its answer'] as const)) {
+      it(`reboots once, and comes to its end, when each step ${fault}`, async () => {
+        inEachStep = fault;
+        try {
+          const former = await host.bootId();
+          const operation = operationOf(await system.call('POST', `/servers/${server}/reboot_server`));
+          const next = await nextBoot(former);
+          const view = await ended(system, operation);
+          await assertUp(view, former, [running, stopped].sort());
+          assert.equal((view.result as RebootResult).bootId, next);
+          assert.equal(await host.bootId(), next, 'it was rebooted more than once');
+          const ignored = view.decisions.filter(({ ignored: why }) => why === 'past_commit');
+          assert.equal(ignored.length > 0, fault === 'is cancelled', JSON.stringify(view.decisions));
+        } finally {
+          inEachStep = undefined;
+        }
+      });
+    }
+
+    async function nextBoot(former: string): Promise<string> {
+      await pollUntil({
+        what: 'the next boot',
+        deadlineMs: 60_000,
+        probe: async () => (await host.bootId()) !== former || undefined,
+      });
+      await host.waitUntilReady();
+      return host.bootId();
+    }
+
     it('goes on when its worker dies in each step, and reboots once', async () => {
       const own = await openSystem({ slot: 84, worker: false });
       const worker: KillableWorker = await startKillableWorker(own);
@@ -202,13 +243,7 @@ printf 'FROM busybox\\nRUN echo layer > /layer\\n' | docker build -`);
         assert.equal((await ended(own, made.operation)).state, 'succeeded');
         const former = await host.bootId();
         const operation = operationOf(await own.call('POST', `/servers/${id}/reboot_server`));
-        await pollUntil({
-          what: 'the next boot',
-          deadlineMs: 60_000,
-          probe: async () => (await host.bootId()) !== former || undefined,
-        });
-        await host.waitUntilReady();
-        const next = await host.bootId();
+        const next = await nextBoot(former);
         const view = await ended(own, operation);
         assert.equal(worker.deaths(), REBOOT_STEPS.length, 'the worker did not die as planned');
         await assertUp(view, former, [made.id], own);
