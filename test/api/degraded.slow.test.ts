@@ -268,11 +268,9 @@ describe('when a part is away', () => {
     const paused = await all().finally(() => process.kill(temporal.pid, 'SIGCONT'));
     for (const { status, ms, code } of paused) {
       assert.equal(status, 503);
-      // a busy Postgres may take longer than it may: as honest an answer
-      const honest = ['start_unconfirmed', 'temporal_unavailable', 'database_unavailable'];
-      assert.ok(honest.includes(code ?? ''), code);
-      // 3 s, and more for 20 at once on a machine that other files keep busy
-      assert.ok(ms < 5_000, `${Math.round(ms)} ms`);
+      assert.ok(code === 'start_unconfirmed' || code === 'temporal_unavailable', code);
+      // 3 s, and half a one for 20 at once on a busy machine
+      assert.ok(ms < 3_500, `${Math.round(ms)} ms`);
     }
     assert.equal((await operationsOf(id)).length, 1, 'the start was on its way');
     const again = await pollUntil({

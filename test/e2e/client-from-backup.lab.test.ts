@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { eq } from 'drizzle-orm';
-import { createBackupActivities } from '../../activities/servers/backups.js';
 import { backups } from '../../db/schema/index.js';
-import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
-import { createConnections } from '../../worker/connections.js';
+import { backupSweepOf } from '../support/backups.js';
 import { census } from '../support/census.js';
 import { assertHealthy, hostnameOf } from '../support/client-checks.js';
 import { readClientDatabase } from '../support/client-database.js';
@@ -92,9 +90,7 @@ for (const { slot, hostName, otherName } of [
 
     it('is no more to be had once the time of the backup is over, and others stay', async () => {
       const { db } = system.database;
-      const secrets = createSecrets(parseSecretKeys(system.secretKey));
-      const connections = createConnections({ db, secrets, ssh: system.ssh, checkAddresses: [] });
-      const { removeOldBackups } = createBackupActivities(connections, db);
+      const removeOldBackups = backupSweepOf(system);
       const name = backup.path.split('/').at(-1) ?? '';
       assert.deepEqual(await removeOldBackups({ serverId }), { removed: 0 });
       const kept = (await census(host)).backups;

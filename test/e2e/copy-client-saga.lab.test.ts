@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createConnections } from '../../worker/connections.js';
-import { type BackupActivities, createBackupActivities } from '../../activities/servers/backups.js';
-import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
 import type { StepContext } from '../../workflows/contract/step.js';
+import { backupSweepOf } from '../support/backups.js';
 import { hostnameOf } from '../support/client-checks.js';
 import { clientContents } from '../support/client-contents.js';
 import { clientSnapshot } from '../support/client-snapshot.js';
@@ -45,15 +43,10 @@ describe('copy a client, when a step', { skip: noLab, concurrency: LANES }, () =
   const watches: Watch[] = [];
   let system: System;
   let stage: number;
-  let removeOldBackups: BackupActivities['removeOldBackups'];
 
   before(async () => {
     system = await openSystem({ slot: 93, limits: { forwardRetryMs: 500 }, inject });
     stage = await system.addServer(host, { stage: '1' });
-    const secrets = createSecrets(parseSecretKeys(system.secretKey));
-    const { db } = system.database;
-    const connections = createConnections({ db, secrets, ssh: system.ssh, checkAddresses: [] });
-    ({ removeOldBackups } = createBackupActivities(connections, db));
     for (let lane = 0; lane < LANES; lane += 1) {
       const [source, target] = await Promise.all([
         system.addClient(stage),
@@ -131,7 +124,7 @@ describe('copy a client, when a step', { skip: noLab, concurrency: LANES }, () =
       const name = (id: number) => `client${id}-${view.id}`;
       const [dump, backup] = [name(copying.source.id), name(copying.target.id)];
       assert.deepEqual(await laidDown(view.id), [backup, dump].sort());
-      await removeOldBackups({ serverId: stage });
+      await backupSweepOf(system)({ serverId: stage });
       assert.deepEqual(await laidDown(view.id), [backup]);
     }));
 

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type BackupActivities, createBackupActivities } from '../../activities/servers/backups.js';
-import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
-import { createConnections } from '../../worker/connections.js';
 import { subjectId } from '../../workflows/contract/ids.js';
 import type { StepContext } from '../../workflows/contract/step.js';
+import { backupSweepOf } from '../support/backups.js';
 import { census, traces } from '../support/census.js';
 import { hostnameOf } from '../support/client-checks.js';
 import { noLab, sharedHost } from '../support/lab.js';
@@ -28,15 +26,10 @@ describe('delete a client, when a step', { skip: noLab, concurrency: 4 }, () => 
   let system: System;
   let serverId: number;
   let neighbour: Watch;
-  let removeOldBackups: BackupActivities['removeOldBackups'];
 
   before(async () => {
     system = await openSystem({ slot: 122, limits: { forwardRetryMs: 300 }, inject });
     serverId = await system.addServer(host);
-    const secrets = createSecrets(parseSecretKeys(system.secretKey));
-    const { db } = system.database;
-    const connections = createConnections({ db, secrets, ssh: system.ssh, checkAddresses: [] });
-    ({ removeOldBackups } = createBackupActivities(connections, db));
     neighbour = watchNeighbour({ address: host.address, hostname: await hostnameOf(system, await create()) });
   });
   after(async () => {
@@ -84,7 +77,7 @@ describe('delete a client, when a step', { skip: noLab, concurrency: 4 }, () => 
       const tries = plan.step === 'backup' && plan.fault === 'fails after its effect' ? 2 : 1;
       assert.deepEqual([archived.length, recorded.body['total']], [tries, 1]);
       if (tries === 2) {
-        await removeOldBackups({ serverId });
+        await backupSweepOf(system)({ serverId });
         const left = (await census(host)).backups.filter((name) => name.startsWith(`client${id}-`));
         const [kept] = recorded.body['data'] as unknown as { path: string }[];
         assert.deepEqual(left, [kept?.path.split('/').at(-1)]);
