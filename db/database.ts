@@ -43,7 +43,7 @@ export function openDatabase({
   });
   const bound = () => (answerWithinMs === null ? null : Date.now() + answerWithinMs);
   return {
-    db: drizzle(withPreparedStatements(sql, bound), { schema }),
+    db: drizzle(withBounds(sql, bound), { schema }),
     sql,
     close: () => sql.end({ timeout: 5 }),
   };
@@ -66,17 +66,17 @@ export function builtOnce<Query>(build: (db: Queries) => Query): (db: Queries) =
 type Bound = () => number | null;
 
 /**
- * drizzle sends every statement through `unsafe`, unprepared unless it has a name, which costs a round trip more.
- * Its transactions get their client from `begin` and `savepoint`.
+ * drizzle sends every statement through `unsafe`, and its transactions get their client from `begin` and `savepoint`. Never
+ * prepared: where all connections are taken, the driver would send such a statement behind one that waits for a lock.
  */
-function withPreparedStatements<Client extends object>(client: Client, bound: Bound): Client {
+function withBounds<Client extends object>(client: Client, bound: Bound): Client {
   return new Proxy(client, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name);
       if (typeof value !== 'function') return value;
       if (name === 'unsafe') {
         return (query: string, parameters: unknown[] = [], options: object = {}) =>
-          settledBy(bound(), value.call(target, query, parameters, { ...options, prepare: true }));
+          settledBy(bound(), value.call(target, query, parameters, { ...options, prepare: false }));
       }
       if (name !== 'begin' && name !== 'savepoint') return value;
       return (...args: unknown[]) => {
@@ -86,7 +86,7 @@ function withPreparedStatements<Client extends object>(client: Client, bound: Bo
             ? (tx: object) => {
                 // nobody waits for it any more: it must not be done behind their back
                 if (until !== null && Date.now() >= until) throw late();
-                return arg(withPreparedStatements(tx, () => until));
+                return arg(withBounds(tx, () => until));
               }
             : arg,
         );
