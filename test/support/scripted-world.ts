@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { eq } from 'drizzle-orm';
+import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Duration } from '@temporalio/common';
 import { ulid } from 'ulid';
@@ -152,6 +153,7 @@ function worldActivities(
       world.things.set(`${step.operation}/${key}`, value);
       await faults.get(`${step.operation} in:${key}`)?.(step);
       if (key === 'fails-first' && step.try === 1) throw failure('CommandFailed', 'the first try fails');
+      if (key === 'until-cancelled') await Context.current().cancelled;
       const end = Date.now() + takesMs;
       await pollUntil({
         what: 'work',

@@ -125,7 +125,7 @@ describe('a fan-out', { concurrency: 4 }, () => {
   });
 
   it('a cancel of the parent cancels running children and starts no more', async () => {
-    const names = several(5, (index) => [{ key: 'one', takesMs: index === 0 ? 0 : 3_000 }]);
+    const names = several(5, (index) => step(index === 0 ? 'one' : 'until-cancelled'));
     const { id, handle } = await start(names, { rules: { window: 2 } });
     await pollUntil({
       what: 'two children run',
@@ -234,10 +234,9 @@ describe('a fan-out', { concurrency: 4 }, () => {
   });
 
   it('of fan-outs: a cancel reaches those that run below', async () => {
-    const { handle, grandchildren } = await startNested((index) => [
-      // longer than a busy machine needs to come to the cancel
-      { key: 'one', takesMs: index === 0 ? 0 : 15_000 },
-    ]);
+    const { handle, grandchildren } = await startNested((index) =>
+      step(index === 0 ? 'one' : 'until-cancelled'),
+    );
     await pollUntil({
       what: 'clients of both servers run, and some are done',
       deadlineMs: 30_000,
