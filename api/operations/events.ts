@@ -43,14 +43,16 @@ function createLook({ db, operation, after }: FollowOperation): () => Promise<Lo
     if (row === undefined) return { events: [], again: 'never' };
     const lines =
       row.lastEvent > seq ? await listEvents(db, { operationId: operation, after: seq, limit: LINES }) : [];
-    seq = lines.at(-1)?.seq ?? seq;
-    const events: StreamEvent[] = lines.map(lineEvent);
-    if (lines.length === LINES) return { events, again: 0 };
-
+    const more = lines.length === LINES;
     const { state, hold, waitingFor, warnings, leftovers, decisions, steps, endedAt } = viewOfRow(
       row,
-      await listSteps(db, operation),
+      more ? [] : await listSteps(db, operation),
     );
+    // only now, when nothing can fail any more: what is counted as told is told
+    seq = lines.at(-1)?.seq ?? seq;
+    const events: StreamEvent[] = lines.map(lineEvent);
+    if (more) return { events, again: 0 };
+
     const changed = steps.filter((step) => shownSteps.get(step.key) !== JSON.stringify(step));
     for (const step of changed) shownSteps.set(step.key, JSON.stringify(step));
     const now = {

@@ -6,6 +6,7 @@ import { appendLines, lockOperation, notify } from '../../activities/records/ope
 import { createChanges } from '../../api/operations/changes.js';
 import { streamEvents } from '../../api/operations/event-stream.js';
 import { followOperation } from '../../api/operations/events.js';
+import { openDatabase } from '../../db/database.js';
 import { operations, operationSteps } from '../../db/schema/index.js';
 import { insertOperation } from '../../db/queries/operation-starts.js';
 import type { EndState, StepState } from '../../workflows/contract/operation.js';
@@ -283,10 +284,30 @@ describe('GET /operations/{id}/events', () => {
     assert.deepEqual(lines(await stream.ended()), ['a', 'b']);
   });
 
-  function streamOf(changes: ReturnType<typeof createChanges>, operation: string): Response {
+  it('loses no line when Postgres answers about the lines, but not about the steps', async () => {
+    const id = await make();
+    await say(id, 'a', 'b');
+    await end(id);
+    const impatient = openDatabase({ url: api.store.url, poolSize: 5, answerWithinMs: 200 });
+    const changes = createChanges({ sql: impatient.sql, logger: SILENT });
+    const stream = await api.db.transaction(async (tx) => {
+      await tx.execute(sql`lock table operation_steps in access exclusive mode`);
+      const reader = await readEvents(streamOf(changes, id, impatient.db));
+      const waiting = sql`select from pg_locks where relation = 'operation_steps'::regclass and not granted`;
+      await pollUntil({
+        what: 'a first read is given up, and a second one waits',
+        deadlineMs: 10_000,
+        probe: async () => (await tx.execute(waiting)).length >= 2 || undefined,
+      });
+      return reader;
+    });
+    assert.deepEqual(lines(await stream.ended()), ['a', 'b']);
+    await impatient.close();
+  });
+
+  function streamOf(changes: ReturnType<typeof createChanges>, operation: string, db = api.db): Response {
     return streamEvents({
-      source: (signal) =>
-        followOperation({ db: api.db, changes, operation, after: 0, commentMs: 60_000, signal }),
+      source: (signal) => followOperation({ db, changes, operation, after: 0, commentMs: 60_000, signal }),
       stopping: changes.stopping,
       over: () => undefined,
       failed: (error) => assert.fail(String(error)),
