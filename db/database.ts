@@ -1,6 +1,13 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import pLimit from 'p-limit';
 import postgres from 'postgres';
 import * as schema from './schema/index.js';
+
+/**
+ * Statements of more are lists of differing length, each length one that every connection would keep for ever. The
+ * largest of a step's records has some forty.
+ */
+const PREPARED_PARAMETERS = 64;
 
 export type Db = PostgresJsDatabase<typeof schema>;
 export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
@@ -34,6 +41,9 @@ export function openDatabase({
     // the default grows to 20 s: after a short outage a request would hang instead of answering 503
     backoff: () => 0.2,
     onnotice: () => undefined,
+    // only lists need it, as parameters or columns, and none is used; when Postgres stops while the driver fetches them,
+    // nobody catches its error, and the process ends
+    fetch_types: false,
     connection: {
       statement_timeout: 5_000,
       // a process that stands still must not keep what others wait for; below the 30 s that a record is tried
@@ -41,9 +51,10 @@ export function openDatabase({
       application_name: 'slipway',
     },
   });
+  const places = pLimit(poolSize);
   const bound = () => (answerWithinMs === null ? null : Date.now() + answerWithinMs);
   return {
-    db: drizzle(withBounds(sql, bound), { schema }),
+    db: drizzle(withBounds(sql, { bound, place: places }), { schema }),
     sql,
     close: () => sql.end({ timeout: 5 }),
   };
@@ -62,49 +73,75 @@ export function builtOnce<Query>(build: (db: Queries) => Query): (db: Queries) =
   };
 }
 
-/** Until when an answer is of use, epoch milliseconds; null = as long as it takes. */
-type Bound = () => number | null;
+interface Bounds {
+  /** until when an answer is of use, epoch milliseconds; null = as long as it takes */
+  bound(): number | null;
+  /** runs it when a connection is free */
+  place<T>(work: () => Promise<T>): Promise<T>;
+}
 
 /**
- * drizzle sends every statement through `unsafe`, and its transactions get their client from `begin` and `savepoint`. Never
- * prepared: where all connections are taken, the driver would send such a statement behind one that waits for a lock.
+ * drizzle sends every statement through `unsafe`, and its transactions get their client from `begin` and `savepoint`.
+ * Statements wait for a free connection here: the driver would send a prepared one, or the begin of a transaction,
+ * behind one that waits for a lock.
  */
-function withBounds<Client extends object>(client: Client, bound: Bound): Client {
+function withBounds<Client extends object>(client: Client, { bound, place }: Bounds): Client {
+  /** what nobody waits for any more must not be done behind their back */
+  const within = <T>(until: number | null, work: () => Promise<T>) =>
+    raced(
+      until,
+      place(() =>
+        askedAnew(() => {
+          if (until !== null && Date.now() >= until) throw late();
+          return work();
+        }),
+      ),
+    );
   return new Proxy(client, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name);
       if (typeof value !== 'function') return value;
       if (name === 'unsafe') {
-        return (query: string, parameters: unknown[] = [], options: object = {}) =>
-          settledBy(bound(), value.call(target, query, parameters, { ...options, prepare: false }));
+        return (query: string, parameters: unknown[] = [], options: object = {}) => {
+          const prepare = parameters.length <= PREPARED_PARAMETERS;
+          const ask = () => value.call(target, query, parameters, { ...options, prepare }) as Query;
+          return {
+            values: () => within(bound(), () => ask().values()),
+            // oxlint-disable-next-line unicorn/no-thenable -- lazy as the driver's own: drizzle decides by which it asks
+            then: (...settled: Parameters<Query['then']>) => within(bound(), ask).then(...settled),
+          };
+        };
       }
       if (name !== 'begin' && name !== 'savepoint') return value;
       return (...args: unknown[]) => {
         const until = bound();
+        const inside: Bounds = { bound: () => until, place: (work) => work() };
         const given = args.map((arg) =>
-          typeof arg === 'function'
-            ? (tx: object) => {
-                // nobody waits for it any more: it must not be done behind their back
-                if (until !== null && Date.now() >= until) throw late();
-                return arg(withBounds(tx, () => until));
-              }
-            : arg,
+          typeof arg === 'function' ? (tx: object) => arg(withBounds(tx, inside)) : arg,
         );
-        return raced(until, value.apply(target, given));
+        return within(until, () => value.apply(target, given));
       };
     },
   });
 }
 
-/** A query of the driver: lazy, so that it must stay the same object, and settled by whoever is first. */
-type Query = Promise<unknown> & { reject(error: Error): void };
+/** A query of the driver: not sent before somebody waits for it. */
+type Query = Promise<unknown> & { values(): Promise<unknown> };
 
-function settledBy(until: number | null, query: Query): Query {
-  if (until === null) return query;
-  const timer = setTimeout(() => query.reject(late()), until - Date.now());
-  const clear = () => clearTimeout(timer);
-  query.then(clear, clear);
-  return query;
+/** How Postgres ends a connection in the middle of a statement: by its stop, or by a crash. */
+const ENDED_BY_SERVER = ['57P01', '57P02'];
+
+/**
+ * The driver keeps such an end for the first statement of the next connection, which it never sends: porsager/postgres
+ * issue 1223. The statement that was ended hears CONNECTION_CLOSED.
+ */
+async function askedAnew<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof postgres.PostgresError && ENDED_BY_SERVER.includes(error.code)) return work();
+    throw error;
+  }
 }
 
 async function raced<T>(until: number | null, work: Promise<T>): Promise<T> {

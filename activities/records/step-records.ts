@@ -164,7 +164,7 @@ interface Write {
 async function write(db: Queries, { operation, closed, parts }: Write): Promise<OperationState | undefined> {
   const [row] = await db.execute<{ state: OperationState }>(sql`
     with locked as (select id, state, last_event from operations where id = ${operation} for update),
-      open as (select id, last_event from locked where state <> all (${sql.param(closed)}::text[])),
+      open as (select id, last_event from locked where state <> all (string_to_array(${closed.join()}, ','))),
       ${sql.join([...parts], sql`, `)}
     select state, (select ${notifying(operation)} from open) from locked`);
   return row?.state;
