@@ -13,7 +13,11 @@ const SAYINGS: [RegExp, FailureKind, string?][] = [
   [/toomanyrequests|rate limit/i, 'RateLimited'],
   // a registry that base images are pulled from, never a product's own words
   [/get "https?:\/\/[^"]*\/v2\/[^"]*": |received unexpected http status: 5\d\d/i, 'Unavailable'],
-  [/port is already allocated|address already in use/i, 'Conflict'],
+  [
+    /port is already allocated|address already in use/i,
+    'Conflict',
+    'free the port, or create or move the client again, which takes another one',
+  ],
   [/pool overlaps with other one|networks? (?:have|has) overlapping/i, 'Conflict'],
   [/(?:container )?name "[^"]*" is already in use/i, 'Conflict'],
   [

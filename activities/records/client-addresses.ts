@@ -10,10 +10,15 @@ type Server = typeof servers.$inferSelect;
 const CLIENT_PREFIX = 28;
 const CLIENT_SUBNET_SIZE = 2 ** (32 - CLIENT_PREFIX);
 
-/** The smallest free port and /28 of a server. Whoever takes them calls it while the server's row is locked. */
+/**
+ * A free port and /28 of a server, each the first from the number `start` on: what the host shows to be unusable after all,
+ * such as a port that a crashed engine still holds, is not what the next one gets again. Whoever takes them calls it
+ * while the server's row is locked.
+ */
 export async function findAddresses(
   db: Queries,
   server: Server,
+  start: number,
 ): Promise<{ port: number; subnetIndex: number }> {
   const living = await db
     .select({ port: clients.port, subnetIndex: clients.subnetIndex })
@@ -24,21 +29,35 @@ export async function findAddresses(
     .from(clientPlaces)
     .where(eq(clientPlaces.serverId, server.id));
   const rows = [...living, ...beside];
-  const port = smallestFree(server.portFrom, server.portTo, new Set(rows.map((row) => row.port)));
-  const last = subnetCount(server.clientPool) - 1;
-  const subnetIndex = smallestFree(0, last, new Set(rows.map((row) => row.subnetIndex)));
-  if (port !== undefined && subnetIndex !== undefined) return { port, subnetIndex };
+  const { portFrom, portTo, clientPool } = server;
+  const portIndex = firstFree(
+    portTo - portFrom + 1,
+    start,
+    rows.map((row) => (row.port ?? 0) - portFrom),
+  );
+  const subnetIndex = firstFree(
+    subnetCount(clientPool),
+    start,
+    rows.map((row) => row.subnetIndex),
+  );
+  if (portIndex !== undefined && subnetIndex !== undefined)
+    return { port: portFrom + portIndex, subnetIndex };
   throw failure(
     'CapacityExceeded',
-    `server ${server.name} has no free ${port === undefined ? 'port' : 'network'} left`,
+    `server ${server.name} has no free ${portIndex === undefined ? 'port' : 'network'} left`,
     {
       hint: 'widen port_range or client_pool of the server, or delete clients, then retry',
     },
   );
 }
 
-function smallestFree(first: number, last: number, taken: ReadonlySet<number | null>): number | undefined {
-  for (let candidate = first; candidate <= last; candidate += 1) if (!taken.has(candidate)) return candidate;
+/** Of the numbers below `count`, from `start` on and round. */
+function firstFree(count: number, start: number, taken: (number | null)[]): number | undefined {
+  const known = new Set(taken);
+  for (let step = 0; step < count; step += 1) {
+    const candidate = (start + step) % count;
+    if (!known.has(candidate)) return candidate;
+  }
   return undefined;
 }
 

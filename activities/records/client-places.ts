@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { and, asc, eq, ne } from 'drizzle-orm';
 import type { Db, Queries, Tx } from '../../db/database.js';
 import { clientPlaces, clients, servers } from '../../db/schema/index.js';
@@ -25,6 +26,8 @@ export interface PreparedPlace {
 }
 
 const DAY_MS = 86_400_000;
+/** Above the number of ports: a move that found its port in use does not get the same again. */
+const ANY = 65_536;
 
 /** Where a client is beside the server of its row: a move's target until the commit, the kept source afterwards. */
 export function createClientPlaceRecords(db: Db) {
@@ -162,7 +165,7 @@ async function nameTarget(db: Db | Tx, { clientId, serverId }: TargetWish) {
   const query = db.select().from(servers).where(eq(servers.id, serverId));
   const [found] = await ('rollback' in db ? query.for('update') : query);
   const server = requireServer(found, serverId);
-  const addresses = await findAddresses(db, server);
+  const addresses = await findAddresses(db, server, randomInt(ANY));
   const named = nameThings({ clientId, subdomain: row.subdomain, image, server, addresses });
   const names: ClientNames = { ...named, product, secrets };
   return { names, ...addresses, status: row.status };

@@ -40,7 +40,7 @@ export async function reserve(
   if (row.names !== null && row.operationId === operation && row.adminPassword !== null) {
     return { names: row.names, passwordGiven, adminPassword: row.adminPassword, ...certified(server) };
   }
-  const addresses = await findAddresses(tx, server);
+  const addresses = await findAddresses(tx, server, clientId);
   const { port, subnetIndex } = addresses;
   const place = (name: string) => ({ owner: `clients/${clientId}`, name });
   const image = `${imageOf(server.product)}:${row.versionTag}`;
@@ -78,7 +78,7 @@ export async function foresee(
   const { subdomain, versionTag, adminPasswordGiven } = planned ?? (await clientRow(db, clientId));
   const [found] = await db.select().from(servers).where(eq(servers.id, serverId));
   const server = requireServer(found, serverId);
-  const addresses = await findAddresses(db, server);
+  const addresses = await findAddresses(db, server, clientId);
   const image = `${imageOf(server.product)}:${versionTag}`;
   return {
     names: {

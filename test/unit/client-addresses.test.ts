@@ -88,9 +88,10 @@ describe('the addresses of a server', () => {
     return client as typeof clients.$inferSelect;
   }
 
-  const take = (server: typeof servers.$inferSelect) => db.transaction((tx) => findAddresses(tx, server));
+  const take = (server: typeof servers.$inferSelect, start = 0) =>
+    db.transaction((tx) => findAddresses(tx, server, start));
 
-  it('are the smallest free ones, each for itself, and freed ones come again', async () => {
+  it('are the first free ones, each for itself, and freed ones come again', async () => {
     const server = await makeServer({ clientPool: '10.213.0.0/16', portFrom: 20_000, portTo: 20_010 });
     assert.deepEqual(await take(server), { port: 20_000, subnetIndex: 0 });
     await makeClient(server.id, { port: 20_000, subnetIndex: 1 });
@@ -99,6 +100,17 @@ describe('the addresses of a server', () => {
     assert.deepEqual(await take(server), { port: 20_002, subnetIndex: 2 });
     await db.update(clients).set({ port: null, subnetIndex: null }).where(eq(clients.id, middle.id));
     assert.deepEqual(await take(server), { port: 20_001, subnetIndex: 0 });
+  });
+
+  it('are looked for from a number on, and round: what was found unusable does not come again at once', async () => {
+    const server = await makeServer({ clientPool: '10.213.0.0/24', portFrom: 20_000, portTo: 20_010 });
+    assert.deepEqual(await take(server, 3), { port: 20_003, subnetIndex: 3 });
+    assert.deepEqual(await take(server, 4), { port: 20_004, subnetIndex: 4 });
+    await makeClient(server.id, { port: 20_010, subnetIndex: 15 });
+    await makeClient(server.id, { port: 20_000, subnetIndex: 0 });
+    assert.deepEqual(await take(server, 10), { port: 20_001, subnetIndex: 10 });
+    assert.deepEqual(await take(server, 11 * 16 + 10), { port: 20_001, subnetIndex: 10 });
+    assert.deepEqual(await take(server, 15), { port: 20_004, subnetIndex: 1 });
   });
 
   it('are not taken by the clients of another server', async () => {
