@@ -13,6 +13,8 @@ const SAYINGS: [RegExp, FailureKind, string?][] = [
   [/toomanyrequests|rate limit/i, 'RateLimited'],
   // a registry that base images are pulled from, never a product's own words
   [/get "https?:\/\/[^"]*\/v2\/[^"]*": |received unexpected http status: 5\d\d/i, 'Unavailable'],
+  // what somebody else's build or prune removed was a layer of this one
+  [/failed to get digest sha256:\w+: .*no such file or directory/i, 'Unavailable'],
   [
     /port is already allocated|address already in use/i,
     'Conflict',

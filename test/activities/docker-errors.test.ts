@@ -22,6 +22,10 @@ const table: [string, string][] = [
   ],
   ['received unexpected HTTP status: 503 Service Unavailable', 'Unavailable'],
   ['dial tcp 10.0.0.9:3306: connect: connection refused', 'CommandFailed'],
+  [
+    'failed to get digest sha256:c284098144eb: open /var/lib/docker/image/overlay2/imagedb/content/sha256/c284098144eb: no such file or directory',
+    'Unavailable',
+  ],
   ['Bind for 127.0.0.1:20001 failed: port is already allocated', 'Conflict'],
   ['listen tcp4 127.0.0.1:20001: bind: address already in use', 'Conflict'],
   ['Pool overlaps with other one on this address space', 'Conflict'],
