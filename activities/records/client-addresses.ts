@@ -11,9 +11,9 @@ const CLIENT_PREFIX = 28;
 const CLIENT_SUBNET_SIZE = 2 ** (32 - CLIENT_PREFIX);
 
 /**
- * A free port and /28 of a server, each the first from the number `start` on: what the host shows to be unusable after all,
- * such as a port that a crashed engine still holds (moby issue 36591), is not what the next one gets again. Whoever takes them calls it
- * while the server's row is locked.
+ * A free port and /28 of a server, each the first from the number `start` on: what the host shows to be unusable after
+ * all, such as a port that a crashed engine still holds (moby issue 36591), is not what the next one gets again. Whoever
+ * takes them calls it while the server's row is locked.
  */
 export async function findAddresses(
   db: Queries,

@@ -43,16 +43,18 @@ function createLook({ db, operation, after }: FollowOperation): () => Promise<Lo
     if (row === undefined) return { events: [], again: 'never' };
     const lines =
       row.lastEvent > seq ? await listEvents(db, { operationId: operation, after: seq, limit: LINES }) : [];
-    const more = lines.length === LINES;
+    const tell = (): StreamEvent[] => {
+      seq = lines.at(-1)?.seq ?? seq;
+      return lines.map(lineEvent);
+    };
+    if (lines.length === LINES) return { events: tell(), again: 0 };
+
     const { state, hold, waitingFor, warnings, leftovers, decisions, steps, endedAt } = viewOfRow(
       row,
-      more ? [] : await listSteps(db, operation),
+      await listSteps(db, operation),
     );
-    // only now, when nothing can fail any more: what is counted as told is told
-    seq = lines.at(-1)?.seq ?? seq;
-    const events: StreamEvent[] = lines.map(lineEvent);
-    if (more) return { events, again: 0 };
-
+    // only now, when no read can fail any more: what is counted as told is told
+    const events = tell();
     const changed = steps.filter((step) => shownSteps.get(step.key) !== JSON.stringify(step));
     for (const step of changed) shownSteps.set(step.key, JSON.stringify(step));
     const now = {

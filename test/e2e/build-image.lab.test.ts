@@ -18,7 +18,7 @@ import {
   sagaRows,
   serverNameFor,
 } from '../support/planned-fault.js';
-import { type Answer, openSystem, type System } from '../support/system.js';
+import { openSystem, operationOf, type System } from '../support/system.js';
 
 const STEPS_BEFORE_COMMIT = ['survey', 'trees', 'fetch', 'docker', 'www', 'image', 'trees-left'];
 const STEPS = [...STEPS_BEFORE_COMMIT, 'former'];
@@ -43,11 +43,6 @@ const moveOn = (host: LabHost, files: Record<string, string | null> = {}): Promi
   });
 
 const ENDED_MS = 240_000;
-
-function operationOf({ body, status }: Answer): string {
-  assert.equal(status, 202, JSON.stringify(body));
-  return (body['operation'] as unknown as { id: string }).id;
-}
 
 /** A busy machine needs longer than an operation on a client does. */
 const ended = (of: System, id: string) => of.until(id, 'end', ({ endedAt }) => endedAt !== null, ENDED_MS);

@@ -6,7 +6,7 @@ import type { FanOutResult } from '../../workflows/contract/fan-out.js';
 import { readClientDatabase } from '../support/client-database.js';
 import { noLab } from '../support/lab.js';
 import { startOwnHost } from '../support/own-hosts.js';
-import { type Answer, openSystem, type System } from '../support/system.js';
+import { openSystem, operationOf, type System } from '../support/system.js';
 
 const VERSION = '1.9-master';
 const INFO = `# 1.9\n\nReports: "printed", 100% of them; it's \\ here. Ж 漢`;
@@ -18,11 +18,6 @@ interface Site {
 }
 
 const ENDED_MS = 600_000;
-
-function operationOf({ body, status }: Answer): string {
-  assert.equal(status, 202, JSON.stringify(body));
-  return (body['operation'] as unknown as { id: string }).id;
-}
 
 /** A busy machine needs longer than an operation on a client does. */
 const ended = (of: System, id: string) => of.until(id, 'end', ({ endedAt }) => endedAt !== null, ENDED_MS);

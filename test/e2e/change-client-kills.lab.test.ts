@@ -11,7 +11,7 @@ import { startKillableWorker } from '../support/killable-worker.js';
 import { noLab, sharedHost } from '../support/lab.js';
 import { getPage } from '../support/neighbour.js';
 import { EACH_STEP, FAULTS, type Fault, subdomainFor, WHOLE } from '../support/planned-fault.js';
-import { type Answer, openSystem } from '../support/system.js';
+import { type Answer, openSystem, operationOf } from '../support/system.js';
 
 /** Each death costs a start of a worker and a missed heartbeat. */
 const ENDED_MS = 600_000;
@@ -37,9 +37,7 @@ describe('an update, a copy and a delete whose worker dies in each step', { skip
         const { body: client } = await system.call('GET', `/clients/${id}`);
         const before = worker.deaths();
         await rename(id, subdomainFor({ step: EACH_STEP, fault }));
-        const { status, body } = await start();
-        assert.equal(status, 202, JSON.stringify(body));
-        const view = await ended((body['operation'] as unknown as { id: string }).id);
+        const view = await ended(operationOf(await start()));
         await rename(id, String(client['subdomain']));
         // an operation whose last step is short ends before the death in it
         await pollUntil({

@@ -131,7 +131,7 @@ dir=$(ls -d /srv/slipway/jobs/${key}* 2>/dev/null | sort -V | tail -n 1)
 if grep -qs '${words}' "$dir/log"; then break; fi
 sleep 0.01
 done
-read -r leader rest < "$dir/pid"; kill -9 -- -$leader`);
+grep -q '${words}' "$dir/log" && read -r leader rest < "$dir/pid" && kill -9 -- -$leader`);
       const input = { ...thing, path, what: 'both' as const };
       for (const [index, words] of ['restoring database', 'restoring files'].entries()) {
         const killed = killAt(words);

@@ -20,7 +20,7 @@ import {
   serverNameFor,
   WHOLE,
 } from '../support/planned-fault.js';
-import { type Answer, openSystem, type System } from '../support/system.js';
+import { openSystem, operationOf, type System } from '../support/system.js';
 
 const VERSIONS = {
   newest: ['1.3-master', '1.2-master', '1.9-dev', '1.8-dev'],
@@ -37,11 +37,6 @@ const REBOOT_STEPS = ['ready', 'reboot', 'start', 'check'];
 const DURING = FAULTS[4] as Fault;
 
 const ENDED_MS = 120_000;
-
-function operationOf({ body, status }: Answer): string {
-  assert.equal(status, 202, JSON.stringify(body));
-  return (body['operation'] as unknown as { id: string }).id;
-}
 
 /** A busy machine needs longer than an operation on a client does. */
 const ended = (of: System, id: string) => of.until(id, 'end', ({ endedAt }) => endedAt !== null, ENDED_MS);

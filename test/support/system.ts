@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { sql } from 'drizzle-orm';
@@ -76,6 +77,12 @@ export interface System extends Services {
     deadlineMs?: number,
   ): Promise<OperationView>;
   ended(id: string): Promise<OperationView>;
+}
+
+/** The operation that a request has started. */
+export function operationOf({ body, status }: Answer): string {
+  assert.equal(status, 202, JSON.stringify(body));
+  return (body['operation'] as unknown as { id: string }).id;
 }
 
 /** API and worker with their real activities in this process, on the run's Temporal, Postgres and lab hosts. */
