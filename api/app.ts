@@ -52,7 +52,7 @@ export function createApp(deps: AppDeps): Router {
   hono.use(requestId({ limitLength: 255 }));
   hono.use(clientAddress(settings));
   hono.use(accessLog({ logger, metrics: routeDeps.metrics }));
-  hono.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }));
+  hono.use(generalHeaders());
   hono.use(corsOf(settings));
   hono.use(boundBodies());
   hono.use(crossSiteGuard(settings));
@@ -83,6 +83,14 @@ export function addRoutes(router: Router, deps: RouteDeps): void {
   addApiKeyRoutes(router, deps);
   addHealthRoutes(router, deps);
   addDocumentRoutes(router, deps);
+}
+
+/** Against what a browser could make of an answer; a route that sets one of them itself knows better. */
+function generalHeaders(): Middleware {
+  return secureHeaders({
+    contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    overwrite: false,
+  });
 }
 
 /** Only browsers ask: what Hono's own sets before there is an answer would make a second one of each. */

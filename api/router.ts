@@ -1,4 +1,5 @@
 import { OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi';
+import type { StatusCode } from 'hono/utils/http-status';
 import { getPath } from 'hono/utils/url';
 import { covers, type Scope } from './auth/scopes.js';
 import { readFields } from './body.js';
@@ -91,10 +92,17 @@ export function createRouter(): Router {
         const held = c.get('scope');
         if (!covers(held, scope) && !(clientTokens && held === 'client')) throw forbidden(c, scope);
         if (changes) c.header('Cache-Control', 'no-store');
-        return handle(c, await readInput(c, endpoint));
+        return withAllHeaders(c, await handle(c, await readInput(c, endpoint)));
       });
     },
   };
+}
+
+/** Hono puts what a layer set before over the answer's own; and a `Response` made past the context has its own alone. */
+function withAllHeaders(c: Ctx, answer: Response): Response {
+  for (const [name, value] of answer.headers) c.header(name, value);
+  if (answer.headers.has('X-Request-Id')) return answer;
+  return c.newResponse(answer.body, { status: answer.status as StatusCode });
 }
 
 /** Sets `routes`, which every layer asks. */
