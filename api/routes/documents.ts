@@ -18,7 +18,35 @@ const ASSETS: Record<string, string> = {
 const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
-const START = `window.ui = SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', deepLinking: true, validatorUrl: null });\n`;
+/**
+ * Swagger UI fills fields with examples and sends them: 'Execute' would filter by them, repeat a key, or only plan. What may
+ * be left out is left out, and its example is told. It also takes every fragment for one of its own, those of problems too.
+ */
+const START = `const { hash } = location;
+const ofProblem = hash.startsWith('#problem-');
+
+function withoutOptionalValues(spec) {
+  const operations = Object.values(spec.paths).flatMap((path) => Object.values(path));
+  for (const parameter of operations.flatMap(({ parameters = [] }) => parameters)) {
+    const { required, description, schema } = parameter;
+    if (required || schema.example === undefined) continue;
+    parameter.description = description + ' (such as \`' + schema.example + '\`)';
+    delete schema.example;
+  }
+  return spec;
+}
+
+window.ui = SwaggerUIBundle({
+  url: '/openapi.json',
+  dom_id: '#ui',
+  validatorUrl: null,
+  deepLinking: !ofProblem,
+  plugins: [
+    { statePlugins: { spec: { wrapActions: { updateJsonSpec: (update) => (spec) => update(withoutOptionalValues(spec)) } } } },
+  ],
+  onComplete: () => ofProblem && document.getElementById(hash.slice(1))?.scrollIntoView({ block: 'center' }),
+});
+`;
 
 const file = (description: string, ...types: string[]) => ({
   description,
@@ -118,6 +146,7 @@ const PAGE = `<!doctype html>
 <title>Slipway API</title>
 <link rel="icon" href="/docs/favicon-32x32.png">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
+<style>body { margin: 0 } :target { background: #fff3c4 }</style>
 </head>
 <body>
 <div id="ui"></div>
