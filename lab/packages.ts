@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import type { Log } from './config.js';
+import { join } from 'node:path';
+import { type Log, toolsDir } from './config.js';
 import { hostsDir, sweepHosts } from './host-files.js';
+import { withLock } from './lock.js';
 import { run } from './run.js';
 
 /** What lab hosts are made of, by Debian's names; versions are the distribution's. */
@@ -10,6 +12,9 @@ const PACKAGES = [
   'certbot python3-certbot-nginx python3-venv supervisor iptables busybox-static git sudo iproute2',
   'util-linux procps',
 ].flatMap((line) => line.split(' '));
+
+/** Only tests need it, and its 124 MB are more than all the others have: a quickstart does not wait for it. */
+const BROWSER = ['chromium'];
 
 const POLICY = '/usr/sbin/policy-rc.d';
 const NO_STARTS = '#!/bin/sh\n# of a Slipway lab, while it installs packages\nexit 101\n';
@@ -51,6 +56,11 @@ export async function ensurePackages(log: Log, packages = PACKAGES): Promise<voi
     });
   });
   log('Debian packages installed');
+}
+
+/** `/usr/bin/chromium`. As with the others, no host may run while it is installed. */
+export async function ensureBrowser(log: Log): Promise<void> {
+  await withLock(join(toolsDir, 'lock'), () => ensurePackages(log, BROWSER));
 }
 
 /** What it downloads, what it waits for, and one step in ten: enough to see it move. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toolsDir } from '../lab/config.js';
 import { startLabHost } from '../lab/host.js';
+import { ensureBrowser } from '../lab/packages.js';
 import { startPostgres } from '../lab/postgres.js';
 import { deliverProduct } from '../lab/product/deliver.js';
 import { buildSampleImage } from '../lab/product/image.js';
@@ -106,6 +107,7 @@ async function startLab(dir: string): Promise<Record<string, string> | { missing
     return { missing: available.reason };
   }
   await ensureTools({ log, need: ['hosts'] });
+  await ensureBrowser(log);
   const cacheDir = join(toolsDir, 'sample-product');
   const images: string[] = [];
   for (const version of VERSIONS) images.push(await buildSampleImage({ version, cacheDir, log }));
