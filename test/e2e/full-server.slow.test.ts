@@ -9,7 +9,7 @@ import { eq } from 'drizzle-orm';
 import postgres from 'postgres';
 import { ulid } from 'ulid';
 import { operations } from '../../db/schema/index.js';
-import { serverAvailability } from '../../lab/built-tools.js';
+import { serverAvailability } from '../../lab/full-server.js';
 import { pollUntil } from '../../lab/poll.js';
 import { run } from '../../lab/run.js';
 import { startTemporalCluster, type TemporalCluster } from '../../lab/temporal-cluster.js';

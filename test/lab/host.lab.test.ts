@@ -63,7 +63,7 @@ for (const [sql, compose] of [
       const v1 = await host.exec('docker-compose version --short', { check: false });
       const v2 = await host.exec('docker compose version --short', { check: false });
       assert.deepEqual([v1.code === 0, v2.code === 0], compose === 'v1' ? [true, false] : [false, true]);
-      assert.match(compose === 'v1' ? v1.stdout : v2.stdout, compose === 'v1' ? /^1\.29/ : /^2\.40/);
+      assert.match(compose === 'v1' ? v1.stdout : v2.stdout, compose === 'v1' ? /^1\.29/ : /^2\./);
     });
 
     it('answers SQL to the backend, and to containers in the client pool', async () => {
