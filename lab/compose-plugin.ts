@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log } from './config.js';
+import type { Log } from '../start/processes/log.js';
 import { unpackDebianPackage } from './debian-package.js';
-import { buildWithGo, sourceOf } from './go.js';
-import { run } from './run.js';
-import { ensureTool, type Source } from './tool-cache.js';
+import { buildWithGo, sourceOf } from '../start/tools/go.js';
+import { run } from '../start/processes/run.js';
+import { ensureTool, type Source } from '../start/tools/tool-cache.js';
 
 /** Of Debian 13; it runs on 12 too. */
 const PACKAGE = { name: 'docker-compose', version: '2.26.1-4', suite: 'trixie' };

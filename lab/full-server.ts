@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { cp, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Log, toolsDir } from './config.js';
-import { buildWithGo, findGo, sourceOf } from './go.js';
-import { ensureTool } from './tool-cache.js';
+import type { Log } from '../start/processes/log.js';
+import { toolsDir } from '../start/tools/config.js';
+import { buildWithGo, findGo, sourceOf } from '../start/tools/go.js';
+import { ensureTool } from '../start/tools/tool-cache.js';
 
 /** The last version of the full server that `go install` takes; newer ones carry `replace` lines. */
 const VERSION = '1.29.1';

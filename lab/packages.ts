@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import type { Log } from './config.js';
+import type { Log } from '../start/processes/log.js';
 import { hostsDir, sweepHosts } from './host-files.js';
-import { run } from './run.js';
+import { run } from '../start/processes/run.js';
 
 /** What lab hosts are made of, by Debian's names; versions are the distribution's. */
 const PACKAGES = [

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
-import type { Log } from './config.js';
-import { buildWithGo } from './go.js';
-import { ensureTool } from './tool-cache.js';
+import type { Log } from '../start/processes/log.js';
+import { buildWithGo } from '../start/tools/go.js';
+import { ensureTool } from '../start/tools/tool-cache.js';
 
 /** The last one whose go.mod asks for no newer Go than the other tools here. */
 const VERSION = '2.10.1';

@@ -2,18 +2,16 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ensureMasterKey, publicKeyLine } from '../activities/ssh/keys.js';
 import { exitWith } from '../db/stop-signals.js';
-import { toolsDir } from './config.js';
 import { type LabHost, startLabHost } from './host.js';
 import { startMailServer } from './mail-server.js';
-import { isAlive, type ProcessId } from './processes.js';
+import { isAlive, type ProcessId } from '../start/processes/process-id.js';
+import { prepareLab } from './prepare.js';
 import { deliverProduct } from './product/deliver.js';
-import { buildSampleImage } from './product/image.js';
 import { type ApiClient, createApiClient, type Fields } from './quickstart/api-client.js';
 import { type QuickstartArguments, readArguments, USAGE } from './quickstart/arguments.js';
 import { endCommands } from './quickstart/command-group.js';
 import { checkHost, demoClient, fetchPage, followCreateLog } from './quickstart/demo.js';
 import { type RunningSlipway, startSlipway } from './quickstart/slipway.js';
-import { ensureTools } from './tools.js';
 
 const SAMPLE_VERSION = '1.3-master';
 
@@ -44,7 +42,7 @@ async function quickstart({ once, server }: QuickstartArguments): Promise<void> 
   const privateKey = await ensureMasterKey(join(dataDir, 'ssh/id_ed25519'));
   const authorizedKey = publicKeyLine(privateKey);
 
-  const lab = server === null ? await prepareLab() : null;
+  const lab = server === null ? await prepareImage() : null;
   const mail = await startMailServer({ onMail: ({ to }) => log(`  (a mail to ${to.join()} was caught)`) });
   closers.push(() => mail.close());
   step(`Starting Postgres, Temporal, worker and API (output in ${logFile})`);
@@ -78,12 +76,10 @@ async function prepareDataDir(dataDir: string, anew: boolean): Promise<void> {
   }
 }
 
-async function prepareLab(): Promise<string> {
+async function prepareImage(): Promise<string> {
   step('Tools, packages and the sample product (minutes the first time, seconds from then on)');
-  await ensureTools({ log, need: ['temporal', 'hosts'] });
-  interrupted.signal.throwIfAborted();
-  const cacheDir = join(toolsDir, 'sample-product');
-  return buildSampleImage({ version: SAMPLE_VERSION, cacheDir, log });
+  const [image = ''] = await prepareLab([SAMPLE_VERSION], log);
+  return image;
 }
 
 async function startHost(image: string, authorizedKey: string): Promise<LabHost> {

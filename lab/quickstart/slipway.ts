@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { diesWithParent } from '../dies-with-parent.js';
-import { freePort } from '../free-port.js';
-import { pollUntil } from '../poll.js';
-import { endProcess, processId } from '../processes.js';
+import { diesWithParent } from '../../start/processes/dies-with-parent.js';
+import { freePort } from '../../start/processes/free-port.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { endProcess, processId } from '../../start/processes/process-id.js';
 
 export interface RunningSlipway {
   apiUrl: string;
@@ -45,7 +45,7 @@ export async function startSlipway(options: {
     POSTGRES_PORT: `${postgres}`,
   };
   const sink = await open(logFile, 'a');
-  const command = [process.execPath, '--import', 'tsx', join(ROOT, 'start.ts')];
+  const command = [process.execPath, '--import', 'tsx', join(ROOT, 'start/main.ts')];
   const [program = 'node', ...args] = diesWithParent('TERM', command);
   // A session of its own: Ctrl-C is for the quickstart, which ends it in order.
   const child = spawn(program, args, { cwd: ROOT, env, stdio: ['ignore', sink.fd, sink.fd], detached: true });

@@ -8,7 +8,7 @@ import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hostsDir } from '../../lab/host-files.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { noLab } from '../support/lab.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -1,6 +1,4 @@
 import { spawn, type SpawnOptions } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface RunResult {
@@ -46,9 +44,4 @@ export function run(command: string, args: string[], options: RunOptions = {}): 
       );
     });
   });
-}
-
-export function findOnPath(name: string): string | undefined {
-  const places = (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, name));
-  return places.find((file) => existsSync(file));
 }

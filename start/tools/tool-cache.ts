@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Log, toolsDir } from './config.js';
-import { withLock } from './lock.js';
+import type { Log } from '../processes/log.js';
+import { searchPath, toolsDir } from './config.js';
+import { withLock } from '../processes/lock.js';
 
 /** One way to a tool. */
 export interface Source {
@@ -63,4 +64,8 @@ async function fetchWhole({ fetch }: Source, name: string, dir: string): Promise
 function firstLine(error: unknown): string {
   const [command = '', ...words] = String(error instanceof Error ? error.message : error).split('\n');
   return words.length === 0 ? command : `${command} ${words.at(-1)}`.slice(0, 400);
+}
+
+export function findOnPath(name: string): string | undefined {
+  return searchPath.map((dir) => join(dir, name)).find((file) => existsSync(file));
 }

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
-import type { Log } from './config.js';
-import { findOnPath, run } from './run.js';
+import type { Log } from '../processes/log.js';
+import { run } from '../processes/run.js';
+import { environmentWith } from './config.js';
+import { findOnPath } from './tool-cache.js';
 
 /** What the go.mod of the newest of the tools asks for; an older Go's own words about it do not say so. */
 const GO_MINOR = 25;
@@ -31,7 +33,7 @@ export async function buildWithGo({ args, dir, log }: GoBuild): Promise<void> {
   const ticks = setInterval(() => log(`  still building (${seconds()} s)`), 15_000);
   const env = { GOBIN: dir, GOTMPDIR: dir, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', GOWORK: 'off' };
   try {
-    await run('nice', ['-n', '19', await findGo(), ...args], { env: { ...process.env, ...env } });
+    await run('nice', ['-n', '19', await findGo(), ...args], { env: environmentWith(env) });
   } finally {
     clearInterval(ticks);
   }

