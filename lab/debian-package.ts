@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { run } from '../start/processes/run.js';
 
 interface DebianPackage {
@@ -29,8 +29,8 @@ export async function unpackDebianPackage(wanted: DebianPackage): Promise<void> 
   await run('apt-get', ['-c', config, '-q', 'update'], { cwd: scratch });
   await run('apt-get', ['-c', config, '-q', 'download', `${name}=${version}`], { cwd: scratch });
   const [file = 'nothing'] = (await readdir(scratch)).filter((entry) => entry.endsWith('.deb'));
-  await checkHash(join(scratch, file), Object.values(sha256));
-  await run('dpkg-deb', ['-x', join(scratch, file), dir]);
+  await unpackPinned({ file: join(scratch, file), sha256: Object.values(sha256), dir });
+  await rm(scratch, { recursive: true });
 }
 
 /** What the machine gets Debian's own packages from. */
@@ -56,10 +56,19 @@ APT::Sandbox::User "root";
 `;
 }
 
-export async function checkHash(file: string, allowed: readonly string[]): Promise<void> {
+interface Pinned {
+  file: string;
+  /** any of these */
+  sha256: readonly string[];
+  dir: string;
+}
+
+/** Unpacks a .deb that has one of the hashes; with another one it throws and leaves `dir` alone. */
+export async function unpackPinned({ file, sha256, dir }: Pinned): Promise<void> {
   const found = createHash('sha256')
     .update(await readFile(file))
     .digest('hex');
-  if (!allowed.includes(found))
-    throw new Error(`${file} has the SHA-256 ${found}, which is not the pinned one`);
+  if (!sha256.includes(found))
+    throw new Error(`${basename(file)} has another SHA-256 than the pinned: ${found}`);
+  await run('dpkg-deb', ['-x', file, dir]);
 }

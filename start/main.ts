@@ -1,42 +1,19 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ApiConfig } from '../api/config.js';
-import { startApi } from '../api/server.js';
-import { ensureSecretKey } from '../db/secret-key.js';
 import { exitWith, stopOnSignals } from '../db/stop-signals.js';
 import type { Variables } from '../db/variables.js';
 import { readStartConfig, type StartConfig } from './config.js';
+import type { Located } from './parts.js';
 import { startPostgres } from './services/postgres.js';
 import { isAlive, type ProcessId, processId } from './processes/process-id.js';
 import { startTemporal } from './services/temporal.js';
 import type { WorkerConfig } from '../worker/config.js';
-import { startWorker } from '../worker/run-worker.js';
 import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
-
-interface Located {
-  api: ApiConfig;
-  worker: WorkerConfig;
-  /** null: somebody else's Temporal */
-  uiUrl: string | null;
-}
 
 type Close = () => Promise<unknown>;
 
 const log = (line: string): void => console.log(line);
-
-/** API and worker on services that serve already; resolves when both are ready. */
-async function startParts({ api, worker, uiUrl }: Located, closers: Close[]): Promise<void> {
-  const running = startWorker(worker);
-  closers.push(() => running.close());
-  running.ended.catch(exitWith);
-  const server = await startApi(api, await ensureSecretKey(api));
-  closers.push(() => server.close());
-  await Promise.all([running.ready, server.prepared]);
-  log(`API           ${server.url}  (docs at ${server.url}/docs)`);
-  if (uiUrl !== null) log(`Temporal      ${uiUrl}`);
-  if (api.adminPassword === null) log(`admin login   ${join(api.dataDir, 'admin-password')}`);
-  log(`SSH key       ${worker.sshPublicKeyFile}`);
-}
 
 /** One Slipway per data directory: two would start one database twice. */
 async function claimDataDir(dataDir: string, closers: Close[]): Promise<void> {
@@ -93,10 +70,13 @@ async function main(variables: Variables): Promise<void> {
   let closing: Promise<void> | undefined;
   const close = () => (closing ??= closeAll(closers));
   const services = startServices(config, closers);
+  // most of this process' own start is the loading of its two parts, so the services are on their way before it
+  const loaded = import('./parts.js');
   // services that are on their way are waited for: the closers know them only then
   stopOnSignals(() => services.catch(() => undefined).then(close));
   try {
-    await startParts(await services, closers);
+    const [{ startParts }, located] = await Promise.all([loaded, services]);
+    await startParts({ ...located, dataDir: config.dataDir, log, closers });
   } catch (error) {
     await close();
     throw error;

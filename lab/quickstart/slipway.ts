@@ -45,6 +45,7 @@ export async function startSlipway(options: {
     POSTGRES_PORT: `${postgres}`,
   };
   const sink = await open(logFile, 'a');
+  const { size: before } = await sink.stat();
   const command = [process.execPath, '--import', 'tsx', join(ROOT, 'start/main.ts')];
   const [program = 'node', ...args] = diesWithParent('TERM', command);
   // A session of its own: Ctrl-C is for the quickstart, which ends it in order.
@@ -59,7 +60,7 @@ export async function startSlipway(options: {
   const stop = () => endProcess(id, STOP_MS);
   const apiUrl = `http://127.0.0.1:${api}`;
   try {
-    await Promise.race([ready(apiUrl), exited, interrupted]);
+    await Promise.race([ready(apiUrl, { logFile, before }), exited, interrupted]);
   } catch (error) {
     await stop();
     throw error;
@@ -73,12 +74,17 @@ async function choosePorts(): Promise<number[]> {
   return Promise.all([8080, 7233, 8233, 5433].map((port) => freePort(port)));
 }
 
-function ready(apiUrl: string): Promise<true> {
+/** Each answer costs a process that is about to start, so it is asked only once it has said where its API is. */
+function ready(apiUrl: string, log: { logFile: string; before: number }): Promise<true> {
   return pollUntil({
     what: `${apiUrl}/health/ready`,
     deadlineMs: READY_MS,
-    everyMs: 200, // each answer asks Postgres and Temporal
-    probe: async () => ((await fetch(`${apiUrl}/health/ready`)).ok ? true : undefined),
+    everyMs: 50,
+    probe: async () => {
+      const said = (await readFile(log.logFile)).subarray(log.before).toString();
+      if (!/^API /m.test(said)) return undefined;
+      return (await fetch(`${apiUrl}/health/ready`)).ok ? true : undefined;
+    },
   });
 }
 
