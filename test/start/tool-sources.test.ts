@@ -60,6 +60,22 @@ describe('where a tool comes from', () => {
     });
   }
 
+  it('is not looked for any further when somebody ended the first way', async () => {
+    const cacheDir = await makeDir();
+    const { sources, asked } = sourcesOf(['has it']);
+    const ended: Source = {
+      title: 'ended',
+      version: '0',
+      fetch: async () => void (await run('sh', ['-c', 'kill -TERM $$'])),
+    };
+    await assert.rejects(
+      ensureTool({ name: 'tool', sources: [ended, ...sources], log, cacheDir }),
+      /SIGTERM/,
+    );
+    assert.deepEqual(asked, [0]);
+    assert.deepEqual(await readdir(cacheDir), ['tool.lock']);
+  });
+
   it('is nowhere when all refuse, which says why and leaves nothing half-made', async () => {
     const cacheDir = await makeDir();
     const { sources } = sourcesOf(['refuses', 'has something else']);
