@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { run } from '../lab/run.js';
-import { ensureTools } from '../lab/tools.js';
+import { run } from '../start/processes/run.js';
+import { ensureTemporal } from '../start/tools/temporal-cli.js';
 
 export interface Environment {
   repeats: number;
@@ -32,7 +32,7 @@ export async function packageVersions(...names: string[]): Promise<Record<string
 }
 
 export async function describeMachine(): Promise<{ cpus: string; versions: Record<string, string> }> {
-  const { temporal } = await ensureTools({ log: () => undefined, need: ['temporal'] });
+  const temporal = await ensureTemporal(() => undefined);
   return {
     cpus: `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}`,
     versions: { node: process.version, temporal: (await run(temporal, ['--version'])).stdout.trim() },

@@ -3,13 +3,12 @@ import { once } from 'node:events';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:https';
 import { join } from 'node:path';
-import { ensurePebble } from './built-tools.js';
-import { type Log, toolsDir } from './config.js';
-import { diesWithParent } from './dies-with-parent.js';
-import { freePort } from './free-port.js';
-import { withLock } from './lock.js';
-import { pollUntil } from './poll.js';
-import { run } from './run.js';
+import type { Log } from '../start/processes/log.js';
+import { diesWithParent } from '../start/processes/dies-with-parent.js';
+import { freePort } from '../start/processes/free-port.js';
+import { ensurePebble } from './pebble.js';
+import { pollUntil } from '../start/processes/poll.js';
+import { run } from '../start/processes/run.js';
 
 export interface AcmeServer {
   /** its directory, as hosts reach it */
@@ -41,7 +40,7 @@ export async function startAcme({
   address: string;
   log: Log;
 }): Promise<AcmeServer> {
-  const tools = await withLock(join(toolsDir, 'lock'), () => ensurePebble(log));
+  const tools = await ensurePebble(log);
   const [dnsPort, managementPort, pebblePort, ownPort] = [
     await freePort(),
     await freePort(),

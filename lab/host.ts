@@ -1,16 +1,16 @@
 import { createReadStream, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log } from './config.js';
+import type { Log } from '../start/processes/log.js';
 import { askDocker } from './docker-socket.js';
 import { addressOf, claimAddress, GATEWAY, removeHostFiles, sweepHosts } from './host-files.js';
 import { dockerSocket, waitUntilReady } from './host-ready.js';
 import { copyTemplate, superviseHost } from './host-start.js';
-import { pollUntil } from './poll.js';
-import { endProcess, onlyChild, type ProcessId } from './processes.js';
-import { run, type RunResult } from './run.js';
+import { pollUntil } from '../start/processes/poll.js';
+import { endProcess, onlyChild, type ProcessId } from '../start/processes/process-id.js';
+import { run, type RunResult } from '../start/processes/run.js';
 import { ensureTemplate, type SqlEngine } from './template.js';
-import { ensureTools } from './tools.js';
+import { ensureHostTools } from './tools.js';
 
 export interface StartLabHost {
   name: string;
@@ -72,7 +72,7 @@ export interface LabHost extends LabHostRecord {
 /** Starts a host of its own address, and answers when SSH, nginx, Docker and SQL do. It dies with this process unless detached. */
 export async function startLabHost(options: StartLabHost): Promise<LabHost> {
   const { name, log, sql, compose } = options;
-  const { composePlugin } = await ensureTools({ log, need: ['hosts'] });
+  const { composePlugin } = await ensureHostTools(log);
   const template = await ensureTemplate(sql, log);
   const began = performance.now();
   const { dir, octet } = await claimAddress(options.address);

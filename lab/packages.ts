@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Log, toolsDir } from './config.js';
+import { withLock } from '../start/processes/lock.js';
+import type { Log } from '../start/processes/log.js';
+import { labDir } from './config.js';
 import { hostsDir, sweepHosts } from './host-files.js';
-import { withLock } from './lock.js';
-import { run } from './run.js';
+import { run } from '../start/processes/run.js';
 
 /** What lab hosts are made of, by Debian's names; versions are the distribution's. */
 const PACKAGES = [
@@ -60,7 +61,7 @@ export async function ensurePackages(log: Log, packages = PACKAGES): Promise<voi
 
 /** `/usr/bin/chromium`. As with the others, no host may run while it is installed. */
 export async function ensureBrowser(log: Log): Promise<void> {
-  await withLock(join(toolsDir, 'lock'), () => ensurePackages(log, BROWSER));
+  await withLock(join(labDir, 'packages.lock'), () => ensurePackages(log, BROWSER));
 }
 
 /** What it downloads, what it waits for, and one step in ten: enough to see it move. */

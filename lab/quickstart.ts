@@ -2,18 +2,24 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ensureMasterKey, publicKeyLine } from '../activities/ssh/keys.js';
 import { exitWith } from '../db/stop-signals.js';
-import { toolsDir } from './config.js';
 import { type LabHost, startLabHost } from './host.js';
 import { startMailServer } from './mail-server.js';
-import { isAlive, type ProcessId } from './processes.js';
+import { isAlive, type ProcessId } from '../start/processes/process-id.js';
+import { prepareLab } from './prepare.js';
 import { deliverProduct } from './product/deliver.js';
-import { buildSampleImage } from './product/image.js';
 import { type ApiClient, createApiClient, type Fields } from './quickstart/api-client.js';
 import { type QuickstartArguments, readArguments, USAGE } from './quickstart/arguments.js';
-import { endCommands } from './quickstart/command-group.js';
 import { checkHost, demoClient, fetchPage, followCreateLog } from './quickstart/demo.js';
+import {
+  aborted,
+  closers,
+  endEverything,
+  interrupt,
+  interrupted,
+  keep,
+  keepFirst,
+} from './quickstart/ending.js';
 import { type RunningSlipway, startSlipway } from './quickstart/slipway.js';
-import { ensureTools } from './tools.js';
 
 const SAMPLE_VERSION = '1.3-master';
 
@@ -23,9 +29,6 @@ const step = (title: string): void => {
   log(`\n[${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s] ${title}`);
 };
 
-/** What runs and must be ended, in this order. */
-const closers: (() => Promise<unknown>)[] = [];
-const interrupted = new AbortController();
 /** The demo came to its end; Ctrl-C from then on is the ordinary end of a quickstart that stays. */
 let shown = false;
 
@@ -44,7 +47,7 @@ async function quickstart({ once, server }: QuickstartArguments): Promise<void> 
   const privateKey = await ensureMasterKey(join(dataDir, 'ssh/id_ed25519'));
   const authorizedKey = publicKeyLine(privateKey);
 
-  const lab = server === null ? await prepareLab() : null;
+  const lab = server === null ? await prepareImage() : null;
   const mail = await startMailServer({ onMail: ({ to }) => log(`  (a mail to ${to.join()} was caught)`) });
   closers.push(() => mail.close());
   step(`Starting Postgres, Temporal, worker and API (output in ${logFile})`);
@@ -78,12 +81,10 @@ async function prepareDataDir(dataDir: string, anew: boolean): Promise<void> {
   }
 }
 
-async function prepareLab(): Promise<string> {
+async function prepareImage(): Promise<string> {
   step('Tools, packages and the sample product (minutes the first time, seconds from then on)');
-  await ensureTools({ log, need: ['temporal', 'hosts'] });
-  interrupted.signal.throwIfAborted();
-  const cacheDir = join(toolsDir, 'sample-product');
-  return buildSampleImage({ version: SAMPLE_VERSION, cacheDir, log });
+  const [image = ''] = await prepareLab([SAMPLE_VERSION], log);
+  return image;
 }
 
 async function startHost(image: string, authorizedKey: string): Promise<LabHost> {
@@ -173,52 +174,15 @@ function tell({ slipway, dataDir, url, address, once }: Told): void {
   const { hostname } = new URL(url);
   log(`  API              ${slipway.apiUrl}   (page: ${slipway.apiUrl}/docs)`);
   log(`  login            ${join(dataDir, 'admin-password')}   (user:password)`);
-  log(`  Temporal Web UI  ${slipway.uiUrl}`);
+  log(`  operations       ${operationsUrl(slipway.uiUrl)}   (Temporal's Web UI)`);
   log(`  client           ${url}   (curl -H 'Host: ${hostname}' http://${address}/)`);
   log(`  log              ${join(dataDir, 'slipway.log')}`);
   if (!once) log('\nCtrl-C ends all of it.');
 }
 
-type Stoppable = { stop(): Promise<unknown> };
-
-function keep<T extends Stoppable>(starting: Promise<T>): Promise<T> {
-  return noted(starting, (started) => void closers.push(() => started.stop()));
-}
-
-/** Ended before what it works on: a step that runs can end, instead of waiting for a host that is gone. */
-function keepFirst<T extends Stoppable>(starting: Promise<T>): Promise<T> {
-  return noted(starting, (started) => void closers.unshift(() => started.stop()));
-}
-
-function noted<T>(starting: Promise<T>, note: (started: T) => void): Promise<T> {
-  starts.push(starting.then(note, () => undefined));
-  return starting;
-}
-
-/** Starts that are on their way: the closers are complete once these are settled. */
-const starts: Promise<void>[] = [];
-
-function aborted(): Promise<never> {
-  const { signal } = interrupted;
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason as Error);
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-  });
-}
-
-async function endEverything(): Promise<void> {
-  await Promise.all(starts);
-  for (const close of closers) {
-    await close().catch((error: unknown) => log(`clean-up: ${String(error)}`));
-  }
-}
-
-/** A terminal's Ctrl-C comes twice, from the terminal and through npm: only the first counts. */
-function interrupt(): void {
-  if (interrupted.signal.aborted) return;
-  log('\nEnding everything…');
-  interrupted.abort(new Error('interrupted'));
-  endCommands();
+/** Probes and sweeps carry no kind of operation; without the filter they are most of what the Web UI lists. */
+function operationsUrl(uiUrl: string): string {
+  return `${uiUrl}/namespaces/default/workflows?query=${encodeURIComponent('OpKind IS NOT NULL')}`;
 }
 
 async function main(): Promise<void> {

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Log, toolsDir } from './config.js';
-import { withLock } from './lock.js';
-import { run } from './run.js';
+import type { Log } from '../start/processes/log.js';
+import { toolsDir } from '../start/tools/config.js';
+import { withLock } from '../start/processes/lock.js';
+import { run } from '../start/processes/run.js';
 
 /** Both, because hypothesis makes the cases: a seed means the same ones only with the same version. */
 const PINS = ['schemathesis==4.32.5', 'hypothesis==6.170.15'];

@@ -3,12 +3,13 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { labDir, type Log } from './config.js';
-import { diesWithParent } from './dies-with-parent.js';
+import { labDir } from './config.js';
+import type { Log } from '../start/processes/log.js';
+import { diesWithParent } from '../start/processes/dies-with-parent.js';
 import { hostsDir, recordOwner, removeHostFiles } from './host-files.js';
-import { withLock } from './lock.js';
+import { withLock } from '../start/processes/lock.js';
 import { installedVersions } from './packages.js';
-import { run } from './run.js';
+import { run } from '../start/processes/run.js';
 
 export type SqlEngine = 'mariadb' | 'postgres';
 

@@ -4,17 +4,16 @@ import { once } from 'node:events';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { ensureServer, type ServerTools } from './built-tools.js';
-import { type Log, toolsDir } from './config.js';
-import { diesWithParent } from './dies-with-parent.js';
-import { freePort } from './free-port.js';
-import { withLock } from './lock.js';
-import { pollUntil } from './poll.js';
-import { startPostgres } from './postgres.js';
-import { endProcess, type ProcessId, processId, sendSignal } from './processes.js';
-import { run } from './run.js';
-import type { TemporalServer } from './temporal.js';
-import { ensureTools } from './tools.js';
+import type { Log } from '../start/processes/log.js';
+import { diesWithParent } from '../start/processes/dies-with-parent.js';
+import { freePort } from '../start/processes/free-port.js';
+import { ensureServer, type ServerTools } from './full-server.js';
+import { pollUntil } from '../start/processes/poll.js';
+import { startPostgres } from '../start/services/postgres.js';
+import { endProcess, type ProcessId, processId, sendSignal } from '../start/processes/process-id.js';
+import { run } from '../start/processes/run.js';
+import type { TemporalServer } from '../start/services/temporal.js';
+import { ensureTemporal } from '../start/tools/temporal-cli.js';
 
 /** As the dev server's, without its Web UI; `restart`, `kill` and `stop` leave Postgres alone until `stop`. */
 export type TemporalCluster = Omit<TemporalServer, 'uiUrl'> & {
@@ -52,8 +51,8 @@ const RETENTION = '72h';
  * its namespace. Answers when the namespace is there; search attributes are the worker's to add.
  */
 export async function startTemporalCluster({ dir, log }: StartCluster): Promise<TemporalCluster> {
-  const tools = await withLock(join(toolsDir, 'lock'), () => ensureServer(log));
-  const { temporal } = await ensureTools({ log, need: ['temporal'] });
+  const tools = await ensureServer(log);
+  const temporal = await ensureTemporal(log);
   await mkdir(dir, { recursive: true });
   const postgres = await startPostgres({ dir: join(dir, 'postgres'), persistent: false, log });
   const port = await lowPort();

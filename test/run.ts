@@ -2,15 +2,14 @@ import { spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toolsDir } from '../lab/config.js';
 import { startLabHost } from '../lab/host.js';
+import { startPostgres } from '../start/services/postgres.js';
 import { ensureBrowser } from '../lab/packages.js';
-import { startPostgres } from '../lab/postgres.js';
+import { prepareLab } from '../lab/prepare.js';
 import { deliverProduct } from '../lab/product/deliver.js';
-import { buildSampleImage } from '../lab/product/image.js';
-import { run } from '../lab/run.js';
-import { startTemporal } from '../lab/temporal.js';
-import { ensureTools, labAvailability } from '../lab/tools.js';
+import { run } from '../start/processes/run.js';
+import { startTemporal } from '../start/services/temporal.js';
+import { labAvailability } from '../lab/tools.js';
 import { bundleWorkflows } from '../worker/bundle.js';
 import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
 import { compile } from './support/compile.js';
@@ -55,13 +54,20 @@ async function main(args: string[]): Promise<number> {
   // Postgres runs as a user of its own, who must get to its directory
   await chmod(dir, 0o711);
   closers.push(() => rm(dir, { recursive: true, force: true }));
-  const needsLab = files.some((file) => LAB_FILE.test(file));
-  const shared = await startShared(dir);
-  const lab = needsLab ? await startLab(dir) : undefined;
-  if (lab !== undefined && 'missing' in lab) {
-    const env = { ...shared, SLIPWAY_TEST_SKIP: JSON.stringify(skipped(files, lab.missing)) };
+  if (!files.some((file) => LAB_FILE.test(file)))
+    return runFiles({ files, env: await startShared(dir), dir });
+  const available = await labAvailability();
+  if (!available.ok) {
+    if (process.env['CI'] === 'true') throw new Error(`CI needs the lab: ${available.reason}`);
+    const env = {
+      ...(await startShared(dir)),
+      SLIPWAY_TEST_SKIP: JSON.stringify(skipped(files, available.reason)),
+    };
     return runFiles({ files: withoutLab(files), env, dir });
   }
+  const images = await prepareLab(VERSIONS, log);
+  await ensureBrowser(log);
+  const [shared, lab] = await Promise.all([startShared(dir), startLab(dir, images)]);
   return runFiles({ files, env: { ...shared, ...lab }, dir });
 }
 
@@ -72,7 +78,6 @@ async function testFiles(): Promise<string[]> {
 }
 
 async function startShared(dir: string): Promise<Record<string, string>> {
-  await ensureTools({ log, need: ['temporal'] });
   const [postgres, temporal, bundles] = await Promise.all([
     startPostgres({ dir: join(dir, 'postgres'), persistent: false, log }),
     startTemporal({ dir: join(dir, 'temporal'), log, searchAttributes: Object.keys(SEARCH_ATTRIBUTES) }),
@@ -100,17 +105,7 @@ async function bundleAll(dir: string): Promise<Record<string, string>> {
   return made;
 }
 
-async function startLab(dir: string): Promise<Record<string, string> | { missing: string }> {
-  const available = await labAvailability();
-  if (!available.ok) {
-    if (process.env['CI'] === 'true') throw new Error(`CI needs the lab: ${available.reason}`);
-    return { missing: available.reason };
-  }
-  await ensureTools({ log, need: ['hosts'] });
-  await ensureBrowser(log);
-  const cacheDir = join(toolsDir, 'sample-product');
-  const images: string[] = [];
-  for (const version of VERSIONS) images.push(await buildSampleImage({ version, cacheDir, log }));
+async function startLab(dir: string, images: string[]): Promise<Record<string, string>> {
   const sshKeyFile = join(dir, 'ssh-key');
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'slipway-test', '-f', sshKeyFile]);
   const authorizedKey = await readFile(`${sshKeyFile}.pub`, 'utf8');

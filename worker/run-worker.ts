@@ -27,7 +27,7 @@ export interface RunningWorker {
 type Close = () => Promise<unknown>;
 
 /** Connections, activities and worker from the configuration. Once per process: Temporal's runtime is global. */
-export function startWorker(config: WorkerConfig): RunningWorker {
+export function startWorker(config: WorkerConfig, bundle = bundleWorkflows): RunningWorker {
   const log = pino({
     level: config.logLevel,
     base: { service: 'worker' },
@@ -36,7 +36,7 @@ export function startWorker(config: WorkerConfig): RunningWorker {
   });
   installRuntime(config, log);
   const closers: Close[] = [];
-  const prepared = prepareWorker(config, log, closers);
+  const prepared = prepareWorker(config, { log, closers, bundle });
   const running = prepared.then((worker) => {
     const done = worker.run();
     log.info({ taskQueue: config.temporal.taskQueue }, 'worker is ready');
@@ -56,9 +56,15 @@ export function startWorker(config: WorkerConfig): RunningWorker {
   };
 }
 
-async function prepareWorker(config: WorkerConfig, log: Logger, closers: Close[]) {
+interface Preparation {
+  log: Logger;
+  closers: Close[];
+  bundle: () => Promise<{ code: string }>;
+}
+
+async function prepareWorker(config: WorkerConfig, { log, closers, bundle }: Preparation) {
   const { address, namespace, taskQueue, tls } = config.temporal;
-  const bundled = bundleWorkflows();
+  const bundled = bundle();
   // it is awaited last; until then a failure of what comes before it must not leave it unhandled
   bundled.catch(() => undefined);
   await migrateDatabase(config.databaseUrl);

@@ -5,16 +5,15 @@ import { createSsh } from '../../activities/ssh/ssh.js';
 import type { Ssh } from '../../activities/ssh/types.js';
 import { type Database, openDatabase } from '../../db/database.js';
 import { createSecrets, parseSecretKeys, type Secrets } from '../../db/secrets.js';
-import { type Log, toolsDir } from '../../lab/config.js';
-import { freePort } from '../../lab/free-port.js';
+import type { Log } from '../../start/processes/log.js';
+import { freePort } from '../../start/processes/free-port.js';
 import { type LabHost, startLabHost } from '../../lab/host.js';
-import { type PostgresServer, startPostgres } from '../../lab/postgres.js';
-import { endProcess } from '../../lab/processes.js';
+import { type PostgresServer, startPostgres } from '../../start/services/postgres.js';
+import { endProcess } from '../../start/processes/process-id.js';
 import { deliverProduct } from '../../lab/product/deliver.js';
-import { buildSampleImage } from '../../lab/product/image.js';
-import { run } from '../../lab/run.js';
-import { startTemporal, type TemporalServer } from '../../lab/temporal.js';
-import { ensureTools } from '../../lab/tools.js';
+import { prepareLab } from '../../lab/prepare.js';
+import { run } from '../../start/processes/run.js';
+import { startTemporal, type TemporalServer } from '../../start/services/temporal.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import { ADMIN, apiCaller, type Call } from '../api-caller.js';
 import { VERSION } from '../client-fields.js';
@@ -70,8 +69,7 @@ interface Parts {
 }
 
 async function startParts({ dir, log, closers, hosts: count }: Parts): Promise<Omit<Rig, 'close'>> {
-  await ensureTools({ log, need: ['temporal', 'hosts'] });
-  const image = await buildSampleImage({ version: VERSION, cacheDir: join(toolsDir, 'sample-product'), log });
+  const images = await prepareLab([VERSION], log);
   const sshKeyFile = join(dir, 'ssh-key');
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'slipway-bench', '-f', sshKeyFile]);
   const authorizedKey = await readFile(`${sshKeyFile}.pub`, 'utf8');
@@ -84,7 +82,7 @@ async function startParts({ dir, log, closers, hosts: count }: Parts): Promise<O
       compose: 'v2',
       authorizedKey,
       log,
-      images: [image],
+      images,
     });
     closers.push(() => host.stop());
     await deliverProduct(host);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '../../lab/free-port.js';
+import { freePort } from '../../start/processes/free-port.js';
 import { type Process, startProcess, untilLogged } from '../processes.js';
 import { memoryOf } from './memory.js';
 
@@ -25,7 +25,12 @@ export async function startSingle(dir: string): Promise<Start> {
     PRODUCT: 'sample',
   };
   // the line that it prints last but some
-  const { process, readyMs } = await startTimed({ dir, entry: 'start.ts', variables, words: '(docs at' });
+  const { process, readyMs } = await startTimed({
+    dir,
+    entry: 'start/main.ts',
+    variables,
+    words: '(docs at',
+  });
   try {
     return { readyMs, mb: await memoryOf(process.pid) };
   } finally {

@@ -1,7 +1,7 @@
 import { ulid } from 'ulid';
 import { createStepOutput } from '../../activities/records/step-output.js';
 import { scriptText } from '../../activities/ssh/shell.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import type { OperationRequest } from '../../workflows/contract/operation.js';
 import { jobKey } from '../../workflows/contract/step.js';
 import {

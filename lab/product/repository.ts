@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { toolsDir } from '../config.js';
+import { toolsDir } from '../../start/tools/config.js';
 import type { LabHost } from '../host.js';
 import { writeBuildContext } from './image.js';
 

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { diesWithParent } from '../dies-with-parent.js';
-import { freePort } from '../free-port.js';
-import { pollUntil } from '../poll.js';
-import { endProcess, processId } from '../processes.js';
+import { diesWithParent } from '../../start/processes/dies-with-parent.js';
+import { freePort } from '../../start/processes/free-port.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { endProcess, processId } from '../../start/processes/process-id.js';
 
 export interface RunningSlipway {
   apiUrl: string;
@@ -45,7 +45,8 @@ export async function startSlipway(options: {
     POSTGRES_PORT: `${postgres}`,
   };
   const sink = await open(logFile, 'a');
-  const command = [process.execPath, '--import', 'tsx', join(ROOT, 'start.ts')];
+  const { size: before } = await sink.stat();
+  const command = [process.execPath, '--import', 'tsx', join(ROOT, 'start/main.ts')];
   const [program = 'node', ...args] = diesWithParent('TERM', command);
   // A session of its own: Ctrl-C is for the quickstart, which ends it in order.
   const child = spawn(program, args, { cwd: ROOT, env, stdio: ['ignore', sink.fd, sink.fd], detached: true });
@@ -59,7 +60,7 @@ export async function startSlipway(options: {
   const stop = () => endProcess(id, STOP_MS);
   const apiUrl = `http://127.0.0.1:${api}`;
   try {
-    await Promise.race([ready(apiUrl), exited, interrupted]);
+    await Promise.race([ready(apiUrl, { logFile, before }), exited, interrupted]);
   } catch (error) {
     await stop();
     throw error;
@@ -73,12 +74,17 @@ async function choosePorts(): Promise<number[]> {
   return Promise.all([8080, 7233, 8233, 5433].map((port) => freePort(port)));
 }
 
-function ready(apiUrl: string): Promise<true> {
+/** Each answer costs a process that is about to start, so it is asked only once it has said where its API is. */
+function ready(apiUrl: string, log: { logFile: string; before: number }): Promise<true> {
   return pollUntil({
     what: `${apiUrl}/health/ready`,
     deadlineMs: READY_MS,
-    everyMs: 200, // each answer asks Postgres and Temporal
-    probe: async () => ((await fetch(`${apiUrl}/health/ready`)).ok ? true : undefined),
+    everyMs: 50,
+    probe: async () => {
+      const said = (await readFile(log.logFile)).subarray(log.before).toString();
+      if (!/^API /m.test(said)) return undefined;
+      return (await fetch(`${apiUrl}/health/ready`)).ok ? true : undefined;
+    },
   });
 }
 

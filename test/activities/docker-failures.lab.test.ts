@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { jobKey } from '../../workflows/contract/step.js';
 import { census, traces } from '../support/census.js';

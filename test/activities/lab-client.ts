@@ -8,7 +8,7 @@ import { createSqlActivities } from '../../activities/sql/activities.js';
 import { makePrivateKey, publicKeyLine } from '../../activities/ssh/keys.js';
 import { createSsh } from '../../activities/ssh/ssh.js';
 import type { Ssh } from '../../activities/ssh/types.js';
-import { toolsDir } from '../../lab/config.js';
+import { toolsDir } from '../../start/tools/config.js';
 import { type LabHost, startLabHost } from '../../lab/host.js';
 import { buildSampleImage, SAMPLE_IMAGE } from '../../lab/product/image.js';
 import type { ClientNames } from '../../workflows/contract/clients.js';

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import postgresjs from 'postgres';
-import { diesWithParent } from '../../lab/dies-with-parent.js';
-import { freePort } from '../../lab/free-port.js';
-import { pollUntil } from '../../lab/poll.js';
-import { endProcess, processId } from '../../lab/processes.js';
-import { run } from '../../lab/run.js';
+import { diesWithParent } from '../../start/processes/dies-with-parent.js';
+import { freePort } from '../../start/processes/free-port.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { endProcess, processId } from '../../start/processes/process-id.js';
+import { run } from '../../start/processes/run.js';
 
 /** A real engine on 127.0.0.1 with a backend login that has the rights of a lab host's, no more. */
 export interface TestEngine {

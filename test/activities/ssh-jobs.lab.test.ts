@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { sh } from '../../activities/ssh/shell.js';
 import { createSsh } from '../../activities/ssh/ssh.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { jobKey } from '../../workflows/contract/step.js';
 import { labPrivateKey, noLab, sharedHost } from '../support/lab.js';

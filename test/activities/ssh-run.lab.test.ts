@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { sh } from '../../activities/ssh/shell.js';
 import { frame } from '../../activities/ssh/talk.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { failure, kindOf } from '../../workflows/contract/failures.js';
 import { nap, type SshWorld, startSshWorld, testStep } from './ssh-world.js';
 

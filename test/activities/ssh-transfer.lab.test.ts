@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Script, sh } from '../../activities/ssh/shell.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { type SshWorld, startSshWorld, type TestStep, testStep } from './ssh-world.js';
 

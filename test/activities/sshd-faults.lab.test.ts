@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { sh } from '../../activities/ssh/shell.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 import { openScriptedSystem } from '../support/scripted-world.js';

@@ -10,7 +10,7 @@ import { openDatabase } from '../../db/database.js';
 import { operations, operationSteps } from '../../db/schema/index.js';
 import { insertOperation } from '../../db/queries/operation-starts.js';
 import type { EndState, StepState } from '../../workflows/contract/operation.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { readEvents, type Received } from '../support/event-source.js';
 import { type Harness, openHarness } from './harness.js';
 

@@ -8,9 +8,9 @@ import { eq } from 'drizzle-orm';
 import { type Database, openDatabase } from '../../db/database.js';
 import { migrateDatabase } from '../../db/migrate.js';
 import { clients, operations } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
-import { type PostgresServer, startPostgres } from '../../lab/postgres.js';
-import { run } from '../../lab/run.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { type PostgresServer, startPostgres } from '../../start/services/postgres.js';
+import { run } from '../../start/processes/run.js';
 import { type ApiProcess, startApiProcess } from '../support/api-process.js';
 import { failing, openScriptedSystem, type ScriptedSystem } from '../support/scripted-world.js';
 

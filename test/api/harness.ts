@@ -11,7 +11,7 @@ import { createLogger } from '../../api/logger.js';
 import { createDigest } from '../../api/operations/digest.js';
 import { createTemporal } from '../../api/temporal.js';
 import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
-import { startTemporal } from '../../lab/temporal.js';
+import { startTemporal } from '../../start/services/temporal.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import { type TestPostgres, testPostgres } from '../support/postgres.js';

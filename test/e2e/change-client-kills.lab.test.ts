@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { eq } from 'drizzle-orm';
 import { clients } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import type { OperationView } from '../../workflows/contract/operation.js';
 import { census, traces } from '../support/census.js';
 import { hostnameOf } from '../support/client-checks.js';

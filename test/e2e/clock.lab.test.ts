@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { eq } from 'drizzle-orm';
 import { clients, notices, operations, servers } from '../../db/schema/index.js';
 import { type AcmeServer, startAcme } from '../../lab/acme.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { NIGHTLY_ACTOR } from '../../workflows/contract/cleanup.js';
 import { hostnameOf, removeClient } from '../support/client-checks.js';
 import { noLab, sharedHost } from '../support/lab.js';

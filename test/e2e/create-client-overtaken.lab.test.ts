@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { census, traces } from '../support/census.js';
 import { assertHealthy, removeClient } from '../support/client-checks.js';

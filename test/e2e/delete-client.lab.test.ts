@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { eq } from 'drizzle-orm';
 import { clients, secrets } from '../../db/schema/index.js';
-import { toolsDir } from '../../lab/config.js';
+import { toolsDir } from '../../start/tools/config.js';
 import { type LabHost, startLabHost } from '../../lab/host.js';
 import { deliverProduct } from '../../lab/product/deliver.js';
 import { buildSampleImage } from '../../lab/product/image.js';

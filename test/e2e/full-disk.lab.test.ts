@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { pollUntil } from '../../lab/poll.js';
-import { run } from '../../lab/run.js';
-import { ensureTools } from '../../lab/tools.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { run } from '../../start/processes/run.js';
+import { ensureTemporal } from '../../start/tools/temporal-cli.js';
 import type { OperationView } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';
 import { assertHealthy, removeClient } from '../support/client-checks.js';
@@ -43,7 +43,7 @@ for (const [slot, hostName] of [
       system = await openSystem({ slot, inject: fillDisk });
       disk = await mountSmallDisk(host, baseDir);
       serverId = await system.addServer(host, { base_dir: baseDir });
-      ({ temporal } = await ensureTools({ log: () => undefined, need: ['temporal'] }));
+      temporal = await ensureTemporal(() => undefined);
     });
     afterEach(() => disk.free());
     after(async () => {

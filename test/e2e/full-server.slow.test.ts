@@ -9,11 +9,11 @@ import { eq } from 'drizzle-orm';
 import postgres from 'postgres';
 import { ulid } from 'ulid';
 import { operations } from '../../db/schema/index.js';
-import { serverAvailability } from '../../lab/built-tools.js';
-import { pollUntil } from '../../lab/poll.js';
-import { run } from '../../lab/run.js';
+import { serverAvailability } from '../../lab/full-server.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { run } from '../../start/processes/run.js';
 import { startTemporalCluster, type TemporalCluster } from '../../lab/temporal-cluster.js';
-import { ensureTools } from '../../lab/tools.js';
+import { ensureTemporal } from '../../start/tools/temporal-cli.js';
 import { ensureNamespace } from '../../worker/namespace.js';
 import { ensureSchedules } from '../../worker/schedules.js';
 import { SCHEDULE_IDS } from '../../workflows/contract/schedules.js';
@@ -197,7 +197,7 @@ describe('on the full Temporal server with Postgres, with two workers', { skip: 
       everyMs: 100,
       probe: async () => (await services.client.workflow.count(query)).count === held.length || undefined,
     });
-    const { temporal: cli } = await ensureTools({ log: () => undefined, need: ['temporal'] });
+    const cli = await ensureTemporal(() => undefined);
     const signal = ['workflow', 'signal', '--name', 'retry', '--input', '{"note":"mended"}'];
     await run(cli, [
       ...signal,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { readStepOutput } from '../../activities/records/step-output.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { assertHealthy, removeClient } from '../support/client-checks.js';
 import { cutConnections } from '../support/cut-connections.js';
 import { type KillableWorker, startKillableWorker } from '../support/killable-worker.js';

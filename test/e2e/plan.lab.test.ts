@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { toolsDir } from '../../lab/config.js';
+import { toolsDir } from '../../start/tools/config.js';
 import { type LabHost, startLabHost } from '../../lab/host.js';
 import { deliverProduct } from '../../lab/product/deliver.js';
 import { buildSampleImage } from '../../lab/product/image.js';

@@ -8,7 +8,8 @@ import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hostsDir } from '../../lab/host-files.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { run as runCommand } from '../../start/processes/run.js';
 import { noLab } from '../support/lab.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -47,8 +48,20 @@ describe('npm run quickstart', { skip: noLab, concurrency: false }, () => {
   it('stays after the demo until it is told to end, and leaves nothing running', async () => {
     const run = startQuickstart(copy, []);
     await run.says('Ctrl-C ends all of it');
+    const [, operations = ''] = /^ {2}operations +(\S+)/m.exec(run.output()) ?? [];
+    const listed = new URL(operations);
+    listed.pathname = `/api/v1${listed.pathname}`;
+    const { executions } = (await (await fetch(listed)).json()) as {
+      executions: { type: { name: string } }[];
+    };
+    assert.deepEqual(
+      executions.map(({ type }) => type.name),
+      ['createClient'],
+    );
     const [, api = ''] = /^ {2}API +(http\S+)/m.exec(run.output()) ?? [];
     assert.equal((await fetch(`${api}/health/ready`)).status, 200);
+    const [, address = ''] = /^ {2}client .* http:\/\/([\d.]+)\/\)$/m.exec(run.output()) ?? [];
+    await followReadme({ copy, api, address });
     // a service manager tells npm alone
     process.kill(run.pid, 'SIGTERM');
     assert.equal(await run.ended(), 0, run.output());
@@ -62,6 +75,36 @@ describe('npm run quickstart', { skip: noLab, concurrency: false }, () => {
     assert.match(run.output(), /^quickstart: --server nobody is not user@host or user@host:port$/m);
   });
 });
+
+/** What each section of README.md has to be typed, with this run's own addresses. */
+async function followReadme({ copy, api, address }: { copy: string; api: string; address: string }) {
+  const sections = read(join(copy, 'README.md')).split(/^## /m);
+  const lines = (title: string) => {
+    const section = sections.find((text) => text.startsWith(title)) ?? '';
+    const code = [...section.matchAll(/^ {4}(.*)$/gm)].map(([, line]) => line).join('\n');
+    return code.replaceAll('http://127.0.0.1:8080', api).replaceAll('10.77.0.11', address);
+  };
+  // a person types slower than the operations go: what is shown is asked for until it is there
+  const requests = lines('The API in five requests');
+  const [change = '', decide = ''] = lines('When a step fails').split(
+    /(?=^curl -u "\$login" "\$api\/operations\?state)/m,
+  );
+  const script = `set -eu
+    curl() { command curl -sS --fail-with-body "$@"; echo; }
+    temporal() { :; } # the same decision once more, by another way
+    until_seen() { for _ in $(seq 300); do curl -u "$login" "$api/$2" | grep -q "$1" && return; sleep 0.1; done; exit 9; }
+    ${requests}
+    until_seen '"completed":"ok"' clients/2/createlog
+    ${change}
+    until_seen '"state":"holding"' 'operations?client=2'
+    ${decide}
+    until_seen '"kind":"update_client".*"state":"succeeded"' 'operations?client=2'`;
+  const { code, stdout, stderr } = await runCommand('bash', ['-c', script], { cwd: copy, check: false });
+  assert.equal(code, 0, `${stdout}\n${stderr}`);
+  assert.match(stdout, /"ready":true/);
+  assert.match(stdout, /"name":"web-1"/);
+  assert.match(stdout, /nginx names/);
+}
 
 /** The files of this tree in a directory of their own, with its dependencies, as after `git clone` and `npm ci`. */
 async function workingCopy(): Promise<string> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { clients, operations } from '../../db/schema/index.js';
 import type { LabHost } from '../../lab/host.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import type { PruneResult, RebootResult } from '../../workflows/contract/maintenance.js';
 import type { OperationView } from '../../workflows/contract/operation.js';
 import type { StepContext } from '../../workflows/contract/step.js';

@@ -5,8 +5,8 @@ import { after, before, describe, it } from 'node:test';
 import mysql from 'mysql2/promise';
 import postgres from 'postgres';
 import { type LabHost, startLabHost } from '../../lab/host.js';
-import { pollUntil } from '../../lab/poll.js';
-import { run } from '../../lab/run.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { run } from '../../start/processes/run.js';
 import { labAvailability } from '../../lab/tools.js';
 import { census, traces } from '../support/census.js';
 import { makeSshKey, type SshKey } from './ssh-command.js';
@@ -63,7 +63,7 @@ for (const [sql, compose] of [
       const v1 = await host.exec('docker-compose version --short', { check: false });
       const v2 = await host.exec('docker compose version --short', { check: false });
       assert.deepEqual([v1.code === 0, v2.code === 0], compose === 'v1' ? [true, false] : [false, true]);
-      assert.match(compose === 'v1' ? v1.stdout : v2.stdout, compose === 'v1' ? /^1\.29/ : /^2\.40/);
+      assert.match(compose === 'v1' ? v1.stdout : v2.stdout, compose === 'v1' ? /^1\.29/ : /^2\./);
     });
 
     it('answers SQL to the backend, and to containers in the client pool', async () => {

@@ -10,11 +10,11 @@ import { extract } from 'tar-stream';
 import { IMAGE_LABELS } from '../../activities/docker/image-labels.js';
 import { environmentOf, loadProfile } from '../../activities/product/profile.js';
 import { renderEnvFile } from '../../activities/product/env-file.js';
-import { toolsDir } from '../../lab/config.js';
-import { freePort } from '../../lab/free-port.js';
-import { pollUntil } from '../../lab/poll.js';
+import { toolsDir } from '../../start/tools/config.js';
+import { freePort } from '../../start/processes/free-port.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { buildSampleImage, buildSampleProgram, writeBuildContext } from '../../lab/product/image.js';
-import { run, type RunResult } from '../../lab/run.js';
+import { run, type RunResult } from '../../start/processes/run.js';
 import { startDebianPostgres, startMariadb, type TestEngine } from '../activities/sql-engines.js';
 
 const cacheDir = join(toolsDir, '..', 'sample');

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import postgres from 'postgres';
-import { startPostgres } from '../../lab/postgres.js';
-import { isAlive } from '../../lab/processes.js';
-import { run } from '../../lab/run.js';
-import { startTemporal } from '../../lab/temporal.js';
-import { ensureTools } from '../../lab/tools.js';
+import { startPostgres } from '../../start/services/postgres.js';
+import { isAlive } from '../../start/processes/process-id.js';
+import { run } from '../../start/processes/run.js';
+import { startTemporal } from '../../start/services/temporal.js';
+import { ensureTemporal } from '../../start/tools/temporal-cli.js';
 
 const log = (line: string): void => console.log(line);
 
@@ -40,7 +40,7 @@ describe('services of the lab', () => {
   });
 
   it('temporal keeps its address and its namespace over a crash', async () => {
-    const { temporal } = await ensureTools({ log, need: ['temporal'] });
+    const temporal = await ensureTemporal(log);
     const server = await startTemporal({
       dir: await directory('temporal'),
       log,

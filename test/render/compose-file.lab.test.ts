@@ -8,8 +8,8 @@ import * as fc from 'fast-check';
 import { type ComposeFileInput, renderComposeFile } from '../../activities/docker/compose-file.js';
 import { renderEnvFile } from '../../activities/product/env-file.js';
 import { loadProfile } from '../../activities/product/profile.js';
-import { toolsDir } from '../../lab/config.js';
-import { run } from '../../lab/run.js';
+import { toolsDir } from '../../start/tools/config.js';
+import { run } from '../../start/processes/run.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { HOSTILE, hostileText } from './hostile.js';
 

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { renderEnvFile } from '../../activities/product/env-file.js';
-import { toolsDir } from '../../lab/config.js';
+import { toolsDir } from '../../start/tools/config.js';
 import { buildSampleProgram } from '../../lab/product/image.js';
-import { run } from '../../lab/run.js';
+import { run } from '../../start/processes/run.js';
 import { HOSTILE, hostileText } from './hostile.js';
 
 const COMPOSE_2 = join(toolsDir, 'docker-compose-2.40.3', 'docker-compose');

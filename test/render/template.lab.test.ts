@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { parse } from 'yaml';
 import { renderIniFile, renderPhpIni } from '../../activities/product/ini-file.js';
 import { nginxWord, shellWord, yamlScalar } from '../../activities/product/template.js';
-import { run } from '../../lab/run.js';
+import { run } from '../../start/processes/run.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { HOSTILE, hostileText } from './hostile.js';
 

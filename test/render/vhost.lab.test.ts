@@ -11,10 +11,10 @@ import * as fc from 'fast-check';
 import { renderVhost, type VhostInput } from '../../activities/nginx/vhost.js';
 import { loadProfile } from '../../activities/product/profile.js';
 import { nginxWord } from '../../activities/product/template.js';
-import { freePort } from '../../lab/free-port.js';
-import { pollUntil } from '../../lab/poll.js';
-import { endProcess, processId } from '../../lab/processes.js';
-import { run } from '../../lab/run.js';
+import { freePort } from '../../start/processes/free-port.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { endProcess, processId } from '../../start/processes/process-id.js';
+import { run } from '../../start/processes/run.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { HOSTILE, hostileText } from './hostile.js';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 
 export interface Received {
   event: string;

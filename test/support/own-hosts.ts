@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toolsDir } from '../../lab/config.js';
+import { toolsDir } from '../../start/tools/config.js';
 import { type LabHost, startLabHost } from '../../lab/host.js';
 import { deliverProduct } from '../../lab/product/deliver.js';
 import { buildSampleImage } from '../../lab/product/image.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { type Database, openDatabase } from '../../db/database.js';
 import { migrateDatabase } from '../../db/migrate.js';
-import { startPostgres } from '../../lab/postgres.js';
+import { startPostgres } from '../../start/services/postgres.js';
 
 export interface TestPostgres {
   /** of a migrated database of this test file's own */

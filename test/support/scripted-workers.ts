@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ulid } from 'ulid';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import type { OperationRequest } from '../../workflows/contract/operation.js';
 import type { ScriptedStep } from './scripted-operation.js';
 import { type Happening, type Machine, readWorld, spawnScriptedWorker } from './scripted-worker-spawn.js';

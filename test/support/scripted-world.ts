@@ -8,7 +8,7 @@ import type { WaitPace } from '../../activities/records/admissions.js';
 import type { StepInterceptorOptions } from '../../activities/records/step-interceptor.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
 import { operations, operationEvents, operationSteps, operationUndos } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
 import type { AdmissionNeed } from '../../workflows/contract/admission.js';

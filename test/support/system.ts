@@ -14,7 +14,7 @@ import { createDigest } from '../../api/operations/digest.js';
 import { createTemporal } from '../../api/temporal.js';
 import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
 import type { LabHost } from '../../lab/host.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { createActivities } from '../../worker/activities.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';

@@ -4,7 +4,7 @@ import { eq, inArray, ne, sql } from 'drizzle-orm';
 import { findAdmin } from '../../db/queries/admins.js';
 import { type Db, openDatabase, type Queries } from '../../db/database.js';
 import { admins } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { testPostgres, type TestPostgres } from '../support/postgres.js';
 
 const isLate = ({ cause }: Error) => (cause as { code?: unknown } | undefined)?.code === 'ETIMEDOUT';

@@ -42,7 +42,7 @@ describe('npm start', () => {
   it('names what is wrong with each part, once, before it starts anything', () => {
     const { PATH } = process.env;
     const env = { PATH, PORT: 'x', LOG_LEVEL: 'loud', MAIL_FROM: 'nobody', TEMPORAL_UI_PORT: '0' };
-    const args = ['--import', 'tsx', 'start.ts'];
+    const args = ['--import', 'tsx', 'start/main.ts'];
     const { status, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, env, encoding: 'utf8' });
     assert.equal(status, 1);
     const [title, ...lines] = stderr.trim().split('\n');

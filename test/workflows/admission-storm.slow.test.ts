@@ -6,7 +6,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { eq, isNotNull, isNull } from 'drizzle-orm';
 import { ulid } from 'ulid';
 import { admissions, operations } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import type { ScriptedParams } from '../support/scripted-operation.js';
 import { type ScriptedProcesses, startScriptedProcess } from '../support/scripted-process.js';
 import type { Happening } from '../support/scripted-worker-spawn.js';

@@ -5,7 +5,7 @@ import { eq } from 'drizzle-orm';
 import { ulid } from 'ulid';
 import { forgetAdmissions, giveBack, takeAdmission } from '../../activities/records/admissions.js';
 import { admissions, operations } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { createGate } from '../support/gate.js';
 import {

@@ -4,7 +4,7 @@ import { desc, eq } from 'drizzle-orm';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { ulid } from 'ulid';
 import { admissions, operations, operationUndos } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { createGate } from '../support/gate.js';
 import {
   failing,

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { pollUntil } from '../../lab/poll.js';
-import { ensureTools } from '../../lab/tools.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { ensureTemporal } from '../../start/tools/temporal-cli.js';
 import { failing, openScriptedSystem, type ScriptedSystem } from '../support/scripted-world.js';
 
 const run = promisify(execFile);
@@ -129,7 +129,7 @@ describe('the end of an operation', { concurrency: 8 }, () => {
   it('keeps what it made when somebody resets it afterwards', async () => {
     const started = await system.start([{ key: 'one' }, { key: 'two' }]);
     assert.equal((await started.ended()).state, 'succeeded');
-    const { temporal } = await ensureTools({ log: () => undefined, need: ['temporal'] });
+    const temporal = await ensureTemporal(() => undefined);
     const history = await started.handle.fetchHistory();
     const scheduled = (history.events ?? []).find(
       ({ activityTaskScheduledEventAttributes: act }) => act?.activityId === 'two/1',

@@ -3,9 +3,9 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { freePort } from '../../lab/free-port.js';
-import { pollUntil } from '../../lab/poll.js';
-import { type PostgresServer, startPostgres } from '../../lab/postgres.js';
+import { freePort } from '../../start/processes/free-port.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { type PostgresServer, startPostgres } from '../../start/services/postgres.js';
 import type { ScriptedSystem } from '../support/scripted-world.js';
 
 const log = (): void => undefined;

@@ -9,7 +9,7 @@ import { createOperationRecords } from '../../activities/records/operation-recor
 import { createStepRecords, type StepRecords } from '../../activities/records/step-records.js';
 import type { Db } from '../../db/database.js';
 import { operationEvents, operations, operationSteps, operationUndos } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { kindOf } from '../../workflows/contract/failures.js';
 import { END_STATES, type StepError } from '../../workflows/contract/operation.js';

@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { eq } from 'drizzle-orm';
 import { ulid } from 'ulid';
 import { operations } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import type { FanOutResult, FanOutRules } from '../../workflows/contract/fan-out.js';
 import type { OperationRequest, OperationView } from '../../workflows/contract/operation.js';
 import type { ScriptedStep } from '../support/scripted-operation.js';

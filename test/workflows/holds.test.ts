@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { pollUntil } from '../../lab/poll.js';
-import { ensureTools } from '../../lab/tools.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { ensureTemporal } from '../../start/tools/temporal-cli.js';
 import {
   failing,
   openScriptedSystem,
@@ -34,7 +34,7 @@ describe('a held operation', { concurrency: 8 }, () => {
 
   it('goes on after a retry signal from the command line, and its log says who decided', async () => {
     const operation = await held();
-    const { temporal } = await ensureTools({ log: () => undefined, need: ['temporal'] });
+    const temporal = await ensureTemporal(() => undefined);
     const input = JSON.stringify({ note: 'disk freed', actor: 'ops' });
     const args = [
       'workflow',

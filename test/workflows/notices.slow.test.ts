@@ -9,7 +9,7 @@ import { noticeEnd, noticeHold } from '../../activities/records/notices.js';
 import type { MailOutcome, OutgoingMail } from '../../activities/mail/transport.js';
 import { createSmtpTransport, parseSmtpUrl } from '../../activities/mail/transport.js';
 import { notices, operations } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import type { Hold } from '../../workflows/contract/operation.js';
 import { startMailServer } from '../support/mail-server.js';
 import { sweep } from '../support/sweep.js';

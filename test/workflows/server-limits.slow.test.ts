@@ -4,7 +4,7 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { eq } from 'drizzle-orm';
 import { ulid } from 'ulid';
 import { operations } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { failing, openScriptedSystem, type ScriptedSystem } from '../support/scripted-world.js';
 import { archiveOf, sweep } from '../support/sweep.js';
 

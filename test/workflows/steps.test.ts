@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { FAILURE_KINDS, failure, REACTIONS } from '../../workflows/contract/failures.js';
 import { failing, openScriptedSystem, type ScriptedSystem } from '../support/scripted-world.js';
 

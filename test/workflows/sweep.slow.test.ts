@@ -9,7 +9,7 @@ import {
   operationSteps,
   operationUndos,
 } from '../../db/schema/index.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
 import {
   failing,

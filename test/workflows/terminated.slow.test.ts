@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { pollUntil } from '../../lab/poll.js';
-import { startTemporal, type TemporalServer } from '../../lab/temporal.js';
+import { pollUntil } from '../../start/processes/poll.js';
+import { startTemporal, type TemporalServer } from '../../start/services/temporal.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import {
   failing,

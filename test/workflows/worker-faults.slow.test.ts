@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import type { OperationView } from '../../workflows/contract/operation.js';
 import { openScriptedWorkers, type ScriptedWorkers } from '../support/scripted-workers.js';
 

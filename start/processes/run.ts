@@ -14,7 +14,7 @@ interface RunOptions extends SpawnOptions {
   onLine?: (line: string) => void;
 }
 
-/** Runs a command to its end; throws with its last words unless it exits with 0. */
+/** Runs a command to its end; throws with its last words unless it exits with 0, and with the `signal` that ended it. */
 export function run(command: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
   const { input, check = true, onLine, ...spawnOptions } = options;
   return new Promise((resolve, reject) => {
@@ -39,9 +39,8 @@ export function run(command: string, args: string[], options: RunOptions = {}): 
       };
       if (result.code === 0 || !check) return resolve(result);
       const words = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-12).join('\n');
-      reject(
-        new Error(`${command} ${args.join(' ').slice(0, 200)}: ${signal ?? `exit ${status}`}\n${words}`),
-      );
+      const what = `${command} ${args.join(' ').slice(0, 200)}: ${signal ?? `exit ${status}`}`;
+      reject(Object.assign(new Error(`${what}\n${words}`), { signal }));
     });
   });
 }

@@ -2,13 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log } from './config.js';
-import { diesWithParent } from './dies-with-parent.js';
-import { freePort } from './free-port.js';
-import { pollUntil } from './poll.js';
-import { endProcess, type ProcessId, processId, sendSignal } from './processes.js';
-import { run } from './run.js';
-import { ensureTools } from './tools.js';
+import type { Log } from '../processes/log.js';
+import { diesWithParent } from '../processes/dies-with-parent.js';
+import { freePort } from '../processes/free-port.js';
+import { pollUntil } from '../processes/poll.js';
+import { endProcess, type ProcessId, processId, sendSignal } from '../processes/process-id.js';
+import { run } from '../processes/run.js';
+import { ensureTemporal } from '../tools/temporal-cli.js';
 
 export interface TemporalServer {
   address: string;
@@ -57,7 +57,7 @@ const STOP_MS = 10_000;
 /** Starts the dev server on 127.0.0.1 with a database file, and answers when its default namespace serves. */
 export async function startTemporal(options: StartTemporal): Promise<TemporalServer> {
   const { dir, log, searchAttributes, detached = false } = options;
-  const { temporal } = await ensureTools({ log, need: ['temporal'] });
+  const temporal = await ensureTemporal(log);
   const port = options.port ?? (await freePort());
   const uiPort = options.uiPort ?? (await freePort());
   const address = `127.0.0.1:${port}`;

@@ -1,0 +1,2 @@
+/** Takes one line for a person. */
+export type Log = (line: string) => void;
