@@ -6,7 +6,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { Locator } from 'playwright-core';
 import { readConfig } from '../../api/config.js';
 import { type ApiServer, startApi } from '../../api/server.js';
-import { pollUntil } from '../../lab/poll.js';
+import { pollUntil } from '../../start/processes/poll.js';
 import { type BrowserPage, openBrowserPage } from '../support/browser.js';
 import { type TestPostgres, testPostgres } from '../support/postgres.js';
 import { ADMIN, basic } from './harness.js';
