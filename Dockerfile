@@ -12,6 +12,7 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json tsconfig.json ./
 COPY workflows ./workflows
 COPY activities ./activities
+COPY process ./process
 COPY db ./db
 COPY api ./api
 COPY worker ./worker

@@ -7,9 +7,9 @@ import {
   throwConfigurationErrors,
   type VariableReader,
   type Variables,
-} from '../db/variables.js';
-import { canonicalNetwork } from './fields.js';
-import type { RateLimits } from './middleware/rate-limits.js';
+} from '../process/variables.js';
+import { canonicalNetwork } from './http/fields.js';
+import type { RateLimits } from './http/rate-bounds.js';
 
 export interface ApiConfig extends StoreConfig {
   host: string;

@@ -1,5 +1,5 @@
 import { ensureSecretKey } from '../db/secret-key.js';
-import { exitWith, stopOnSignals } from '../db/stop-signals.js';
+import { exitWith, stopOnSignals } from '../process/stop-signals.js';
 import { readConfig } from './config.js';
 import { startApi } from './server.js';
 

@@ -1,7 +1,7 @@
 import { addRoutes } from './app.js';
-import type { RouteDeps } from './deps.js';
-import { describeApi } from './openapi.js';
-import { createRouter } from './router.js';
+import type { RouteDeps } from './operations/deps.js';
+import { describeApi } from './http/openapi.js';
+import { createRouter } from './http/router.js';
 
 // declaring a route calls none of its dependencies, so the document needs no service
 const router = createRouter();

@@ -1,7 +1,7 @@
 import { openDatabase } from '../db/database.js';
 import { migrateDatabase } from '../db/migrate.js';
-import { exitWith } from '../db/stop-signals.js';
-import { resetAdmin } from './auth/first-admin.js';
+import { exitWith } from '../process/stop-signals.js';
+import { resetAdmin } from './http/auth/first-admin.js';
 import { readConfig } from './config.js';
 
 async function main(): Promise<void> {

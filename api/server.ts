@@ -8,13 +8,13 @@ import { type Database, openDatabase } from '../db/database.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { createSecrets, parseSecretKeys, type Secrets } from '../db/secrets.js';
 import { createApp } from './app.js';
-import { ensureFirstAdmin } from './auth/first-admin.js';
+import { ensureFirstAdmin } from './http/auth/first-admin.js';
 import type { ApiConfig } from './config.js';
-import { describeError } from './errors.js';
-import { readProducts } from './files.js';
-import { createLogger } from './logger.js';
+import { describeError } from './http/errors.js';
+import { readProducts } from './http/files.js';
+import { createLogger } from './http/logger.js';
 import { createDigest } from './operations/digest.js';
-import { createTemporal } from './temporal.js';
+import { createTemporal } from './operations/temporal.js';
 
 /** Between tries to reach a Postgres that is away at the start. */
 const PREPARE_AGAIN_MS = 1_000;

@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import type { Log } from '../start/processes/log.js';
+import type { Log } from '../process/log.js';
 import { quantile } from './figures.js';
 import { describeMachine, type Environment, readLoad } from './environment.js';
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { run } from '../start/processes/run.js';
+import { run } from '../process/run.js';
 import { ensureTemporal } from '../start/tools/temporal-cli.js';
 
 export interface Environment {

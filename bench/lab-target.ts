@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSsh } from '../activities/ssh/ssh.js';
 import type { Ssh, SshTarget } from '../activities/ssh/types.js';
-import type { Log } from '../start/processes/log.js';
+import type { Log } from '../process/log.js';
 import { type LabHost, startLabHost } from '../lab/host.js';
-import { run } from '../start/processes/run.js';
+import { run } from '../process/run.js';
 import type { Closers } from './benchmark.js';
 
 export interface LabTarget {

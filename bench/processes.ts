@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { diesWithParent } from '../start/processes/dies-with-parent.js';
-import { pollUntil } from '../start/processes/poll.js';
-import { endProcess, isAlive, processId } from '../start/processes/process-id.js';
+import { diesWithParent } from '../process/dies-with-parent.js';
+import { pollUntil } from '../process/poll.js';
+import { endProcess, isAlive, processId } from '../process/process-id.js';
 
 export const ROOT = new URL('..', import.meta.url).pathname;
 /** Transpiling and bundling take some seconds, on a busy machine more. */

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { diesWithParent } from '../start/processes/dies-with-parent.js';
-import { pollUntil } from '../start/processes/poll.js';
-import { endProcess, processId } from '../start/processes/process-id.js';
+import { diesWithParent } from '../process/dies-with-parent.js';
+import { pollUntil } from '../process/poll.js';
+import { endProcess, processId } from '../process/process-id.js';
 import { READY_MS, ROOT, type StartProcess } from './processes.js';
 
 export interface Supervised {

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:https';
 import { join } from 'node:path';
-import type { Log } from '../start/processes/log.js';
-import { diesWithParent } from '../start/processes/dies-with-parent.js';
-import { freePort } from '../start/processes/free-port.js';
+import type { Log } from '../process/log.js';
+import { diesWithParent } from '../process/dies-with-parent.js';
+import { freePort } from '../process/free-port.js';
 import { ensurePebble } from './pebble.js';
-import { pollUntil } from '../start/processes/poll.js';
-import { run } from '../start/processes/run.js';
+import { pollUntil } from '../process/poll.js';
+import { run } from '../process/run.js';
 
 export interface AcmeServer {
   /** its directory, as hosts reach it */

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log } from '../start/processes/log.js';
+import type { Log } from '../process/log.js';
 import { unpackDebianPackage } from './debian-package.js';
 import { buildWithGo, sourceOf } from '../start/tools/go.js';
-import { run } from '../start/processes/run.js';
+import { run } from '../process/run.js';
 import { ensureTool, type Source } from '../start/tools/tool-cache.js';
 
 /** Of Debian 13; it runs on 12 too. */

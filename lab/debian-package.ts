@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { run } from '../start/processes/run.js';
+import { run } from '../process/run.js';
 
 interface DebianPackage {
   name: string;

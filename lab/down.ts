@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { labDir, stateFile } from './config.js';
 import { openLabHost } from './host.js';
 import { sweepHosts } from './host-files.js';
-import { withLock } from '../start/processes/lock.js';
-import { endProcess } from '../start/processes/process-id.js';
+import { withLock } from '../process/lock.js';
+import { endProcess } from '../process/process-id.js';
 import { readUpState } from './up-state.js';
 
 const log = (line: string): void => console.log(line);

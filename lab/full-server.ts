@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { cp, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Log } from '../start/processes/log.js';
+import type { Log } from '../process/log.js';
 import { toolsDir } from '../start/tools/config.js';
 import { buildWithGo, findGo, sourceOf } from '../start/tools/go.js';
 import { ensureTool } from '../start/tools/tool-cache.js';

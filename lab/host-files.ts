@@ -3,9 +3,9 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { labDir } from './config.js';
-import { withLock } from '../start/processes/lock.js';
-import { isAlive, type ProcessId, processId } from '../start/processes/process-id.js';
-import { run } from '../start/processes/run.js';
+import { withLock } from '../process/lock.js';
+import { isAlive, type ProcessId, processId } from '../process/process-id.js';
+import { run } from '../process/run.js';
 
 /** One directory per host, named by the last octet of its address: making it claims the address. */
 export const hostsDir = join(labDir, 'hosts');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import mysql from 'mysql2/promise';
 import postgres from 'postgres';
 import { askDocker } from './docker-socket.js';
-import { pollUntil } from '../start/processes/poll.js';
+import { pollUntil } from '../process/poll.js';
 import type { SqlEngine } from './template.js';
 
 export interface Readiness {

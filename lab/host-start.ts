@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { chmod, chown, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { diesWithParent } from '../start/processes/dies-with-parent.js';
+import { diesWithParent } from '../process/dies-with-parent.js';
 import { addressOf, GATEWAY, recordSupervisor } from './host-files.js';
-import { type ProcessId, processId } from '../start/processes/process-id.js';
-import { run } from '../start/processes/run.js';
+import { type ProcessId, processId } from '../process/process-id.js';
+import { run } from '../process/run.js';
 import type { Template } from './template.js';
 
 const superviseScript = fileURLToPath(new URL('./machine/supervise-host.sh', import.meta.url));

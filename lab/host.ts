@@ -1,14 +1,14 @@
 import { createReadStream, readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log } from '../start/processes/log.js';
+import type { Log } from '../process/log.js';
 import { askDocker } from './docker-socket.js';
 import { addressOf, claimAddress, GATEWAY, removeHostFiles, sweepHosts } from './host-files.js';
 import { dockerSocket, waitUntilReady } from './host-ready.js';
 import { copyTemplate, superviseHost } from './host-start.js';
-import { pollUntil } from '../start/processes/poll.js';
-import { endProcess, onlyChild, type ProcessId } from '../start/processes/process-id.js';
-import { run, type RunResult } from '../start/processes/run.js';
+import { pollUntil } from '../process/poll.js';
+import { endProcess, onlyChild, type ProcessId } from '../process/process-id.js';
+import { run, type RunResult } from '../process/run.js';
 import { ensureTemplate, type SqlEngine } from './template.js';
 import { ensureHostTools } from './tools.js';
 

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withLock } from '../start/processes/lock.js';
-import type { Log } from '../start/processes/log.js';
+import { withLock } from '../process/lock.js';
+import type { Log } from '../process/log.js';
 import { labDir } from './config.js';
 import { hostsDir, sweepHosts } from './host-files.js';
-import { run } from '../start/processes/run.js';
+import { run } from '../process/run.js';
 
 /** What lab hosts are made of, by Debian's names; versions are the distribution's. */
 const PACKAGES = [

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import type { Log } from '../start/processes/log.js';
+import type { Log } from '../process/log.js';
 import { buildWithGo } from '../start/tools/go.js';
 import { ensureTool } from '../start/tools/tool-cache.js';
 

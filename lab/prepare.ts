@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Log } from '../start/processes/log.js';
+import type { Log } from '../process/log.js';
 import { toolsDir } from '../start/tools/config.js';
 import { findGo } from '../start/tools/go.js';
 import { buildSampleImage, buildSampleProgram } from './product/image.js';

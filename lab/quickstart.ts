@@ -1,10 +1,10 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ensureMasterKey, publicKeyLine } from '../activities/ssh/keys.js';
-import { exitWith } from '../db/stop-signals.js';
+import { exitWith } from '../process/stop-signals.js';
 import { type LabHost, startLabHost } from './host.js';
 import { startMailServer } from './mail-server.js';
-import { isAlive, type ProcessId } from '../start/processes/process-id.js';
+import { isAlive, type ProcessId } from '../process/process-id.js';
 import { prepareLab } from './prepare.js';
 import { deliverProduct } from './product/deliver.js';
 import { type ApiClient, createApiClient, type Fields } from './quickstart/api-client.js';

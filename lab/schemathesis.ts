@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log } from '../start/processes/log.js';
+import type { Log } from '../process/log.js';
 import { toolsDir } from '../start/tools/config.js';
-import { withLock } from '../start/processes/lock.js';
-import { run } from '../start/processes/run.js';
+import { withLock } from '../process/lock.js';
+import { run } from '../process/run.js';
 
 /** Both, because hypothesis makes the cases: a seed means the same ones only with the same version. */
 const PINS = ['schemathesis==4.32.5', 'hypothesis==6.170.15'];

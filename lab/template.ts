@@ -4,12 +4,12 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { labDir } from './config.js';
-import type { Log } from '../start/processes/log.js';
-import { diesWithParent } from '../start/processes/dies-with-parent.js';
+import type { Log } from '../process/log.js';
+import { diesWithParent } from '../process/dies-with-parent.js';
 import { hostsDir, recordOwner, removeHostFiles } from './host-files.js';
-import { withLock } from '../start/processes/lock.js';
+import { withLock } from '../process/lock.js';
 import { installedVersions } from './packages.js';
-import { run } from '../start/processes/run.js';
+import { run } from '../process/run.js';
 
 export type SqlEngine = 'mariadb' | 'postgres';
 

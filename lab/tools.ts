@@ -3,10 +3,10 @@ import { mkdir, readFile, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureCompose } from './compose-plugin.js';
 import { labDir } from './config.js';
-import type { Log } from '../start/processes/log.js';
-import { withLock } from '../start/processes/lock.js';
+import type { Log } from '../process/log.js';
+import { withLock } from '../process/lock.js';
 import { ensurePackages } from './packages.js';
-import { run } from '../start/processes/run.js';
+import { run } from '../process/run.js';
 import { ensureTemporal } from '../start/tools/temporal-cli.js';
 import { hasPip } from '../start/tools/wheel.js';
 

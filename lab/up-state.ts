@@ -1,7 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { stateFile } from './config.js';
 import type { LabHostRecord } from './host.js';
-import type { ProcessId } from '../start/processes/process-id.js';
+import type { ProcessId } from '../process/process-id.js';
 
 /** What `up` started, for `down` and for whoever wants the addresses. */
 export interface UpState {

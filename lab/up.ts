@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../workflows/contract/operation/search-attributes.js';
 import { labDir, stateFile } from './config.js';
 import { openLabHost, startLabHost } from './host.js';
-import { withLock } from '../start/processes/lock.js';
+import { withLock } from '../process/lock.js';
 import { startPostgres } from '../start/services/postgres.js';
-import { isAlive } from '../start/processes/process-id.js';
+import { isAlive } from '../process/process-id.js';
 import { prepareLab } from './prepare.js';
-import { run } from '../start/processes/run.js';
+import { run } from '../process/run.js';
 import { startTemporal } from '../start/services/temporal.js';
 import { readUpState, type UpState, writeUpState } from './up-state.js';
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { type ApiConfig, readConfig } from '../api/config.js';
-import { readVariables, throwConfigurationErrors, type Variables } from '../db/variables.js';
+import { readVariables, throwConfigurationErrors, type Variables } from '../process/variables.js';
 import { readWorkerConfig, type WorkerConfig } from '../worker/config.js';
 
 /** Slipway in one process, with Postgres and Temporal beside it unless `DATABASE_URL` and `TEMPORAL_ADDRESS` name others. */

@@ -1,15 +1,15 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ApiConfig } from '../api/config.js';
-import { exitWith, stopOnSignals } from '../db/stop-signals.js';
-import type { Variables } from '../db/variables.js';
+import { exitWith, stopOnSignals } from '../process/stop-signals.js';
+import type { Variables } from '../process/variables.js';
 import { readStartConfig, type StartConfig } from './config.js';
 import type { Located } from './parts.js';
 import { startPostgres } from './services/postgres.js';
-import { isAlive, type ProcessId, processId } from './processes/process-id.js';
+import { isAlive, type ProcessId, processId } from '../process/process-id.js';
 import { startTemporal } from './services/temporal.js';
 import type { WorkerConfig } from '../worker/config.js';
-import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../workflows/contract/operation/search-attributes.js';
 
 type Close = () => Promise<unknown>;
 

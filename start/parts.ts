@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { ApiConfig } from '../api/config.js';
 import { startApi } from '../api/server.js';
 import { ensureSecretKey } from '../db/secret-key.js';
-import { exitWith } from '../db/stop-signals.js';
+import { exitWith } from '../process/stop-signals.js';
 import type { WorkerConfig } from '../worker/config.js';
 import { startWorker } from '../worker/run-worker.js';
-import type { Log } from './processes/log.js';
+import type { Log } from '../process/log.js';
 import { keptBundle } from './workflow-bundle.js';
 
 export interface Located {

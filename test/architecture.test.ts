@@ -8,30 +8,77 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Top-level folders: a newcomer finds each noun once. Those of later issues are named already. */
 const FOLDERS = [
-  ...['workflows', 'activities', 'api', 'worker', 'db', 'templates'],
+  ...['workflows', 'activities', 'api', 'worker', 'db', 'process', 'templates'],
   ...['start', 'agent', 'cli', 'lab', 'bench', 'test', 'docs'],
 ];
 const NO_FOLDERS = /(^|\/)(utils?|shared|common|helpers?|src)\//;
 
-/** Which parts each part may import from, beside itself. `workflows/contract` is everybody's. */
+/**
+ * Which parts each part may import from, beside itself and what lies in it. A part is a layer, or a wing of one.
+ * `workflows/contract` is everybody's, in its own direction: the engine's, then clients', then servers'.
+ */
 const MAY_IMPORT: Record<string, string[]> = {
-  'workflows/contract': [],
-  workflows: [],
+  process: [],
   db: [],
-  activities: ['db'],
-  api: ['db'],
-  worker: ['db', 'activities'],
+  'workflows/contract/operation': [],
+  'workflows/contract/clients': ['workflows/contract/operation'],
+  'workflows/contract/servers': ['workflows/contract/operation', 'workflows/contract/clients'],
+  // the bundle's entry
+  workflows: ['workflows/operation', 'workflows/clients', 'workflows/fleet', 'workflows/servers'].concat(
+    'workflows/schedules',
+  ),
+  'workflows/operation': [],
+  'workflows/clients': ['workflows/operation'],
+  'workflows/fleet': ['workflows/operation'],
+  'workflows/servers': ['workflows/operation', 'workflows/clients', 'workflows/fleet'],
+  'workflows/schedules': ['workflows/operation'],
+  // protocols know no client
+  'activities/ssh': [],
+  'activities/templates': [],
+  'activities/docker': ['activities/ssh'],
+  'activities/git': ['activities/ssh'],
+  'activities/hosts': ['db', 'activities/ssh', 'activities/docker'],
+  'activities/sql': ['db', 'activities/hosts'],
+  'activities/nginx': ['activities/ssh', 'activities/hosts', 'activities/templates'],
+  'activities/mail': ['activities/templates'],
+  'activities/operation': ['db', 'activities/hosts', 'activities/mail'],
+  'activities/clients': ['db', ...protocols(), 'activities/operation'],
+  'activities/servers': ['db', ...protocols(), 'activities/operation', 'activities/clients'],
+  'api/http': ['db'],
+  'api/operations': ['db', 'api/http'],
+  'api/clients': ['db', 'api/http', 'api/operations'],
+  'api/servers': ['db', 'api/http', 'api/operations'],
+  'api/access': ['db', 'api/http', 'api/operations'],
+  // its composition root
+  api: ['process', 'db', 'api/http', 'api/operations', 'api/clients', 'api/servers', 'api/access'],
+  worker: ['process', 'db', 'workflows', 'activities'],
   cli: [],
   agent: [],
-  // runs Slipway as its user does: through the API, in a process of its own
-  lab: ['start', 'db', 'activities'],
   // what `npm start` runs is a product, not a laboratory
-  start: ['db', 'api', 'worker'],
+  start: ['process', 'db', 'api', 'worker'],
+  // runs Slipway as its user does: through the API, in a process of its own
+  lab: ['process', 'start', 'db', 'activities'],
 };
+/** The wings whose activities the workflows of a folder name, by their types alone. */
+const NAMES_ACTIVITIES: Record<string, string[]> = {
+  'workflows/operation': ['operation', 'servers'],
+  'workflows/clients': ['clients', 'servers'],
+  'workflows/fleet': ['servers'],
+  'workflows/servers': ['servers'],
+  'workflows/schedules': ['operation', 'clients', 'servers'],
+};
+function protocols(): string[] {
+  return ['ssh', 'docker', 'hosts', 'templates', 'git', 'sql', 'nginx', 'mail'].map(
+    (name) => `activities/${name}`,
+  );
+}
 /** What workflow code may take from outside: everything else is not known to be deterministic. */
 const WORKFLOW_PACKAGES = ['@temporalio/workflow', '@temporalio/common'];
 /** They look at everything on purpose. */
 const UNBOUND = ['test', 'bench'];
+
+/** Layers that have wings. */
+const WINGED = ['workflows', 'activities', 'api'];
 
 interface Import {
   from: string;
@@ -73,6 +120,27 @@ describe('the architecture', () => {
     );
   });
 
+  it('has no circle of files or of folders, type imports included', () => {
+    const graph = graphOf(files.filter((file) => !UNBOUND.includes(file.split('/')[0] ?? '')));
+    assert.deepEqual(circlesOf(graph), []);
+    for (const depth of [2, 3, 4]) assert.deepEqual(circlesOf(folded(graph, depth)), []);
+  });
+
+  it('would notice a circle', () => {
+    const graph = new Map([
+      ['a/b/x.ts', ['a/c/y.ts']],
+      ['a/c/z.ts', ['a/b/v.ts']],
+    ]);
+    assert.deepEqual(circlesOf(graph), []);
+    assert.deepEqual(circlesOf(folded(graph, 2)), [['a/b', 'a/c']]);
+    const files = new Map([
+      ['a/x.ts', ['a/y.ts']],
+      ['a/y.ts', ['a/z.ts']],
+      ['a/z.ts', ['a/x.ts']],
+    ]);
+    assert.deepEqual(circlesOf(files), [['a/x.ts', 'a/y.ts', 'a/z.ts']]);
+  });
+
   it('would notice a wrong import', () => {
     const faults = (file: string, text: string) => importFaults(file, text).length;
     assert.equal(faults('api/app.ts', "import { x } from '../worker/main.js';"), 1);
@@ -83,12 +151,36 @@ describe('the architecture', () => {
       faults('activities/sql/x.ts', "import { step } from '../../workflows/operation/run.js';"),
       1,
     );
-    assert.equal(faults('workflows/a.ts', "import { x } from '../activities/sql/activities.js';"), 1);
-    assert.equal(faults('workflows/a.ts', "import type { X } from '../activities/sql/activities.js';"), 0);
-    assert.equal(faults('workflows/a.ts', "import {\n  x,\n} from 'node:fs';"), 1);
-    assert.equal(faults('workflows/contract/a.ts', "import { x } from '../operation/run.js';"), 1);
-    assert.equal(faults('api/app.ts', "import { x } from '../workflows/contract/ids.js';"), 0);
-    assert.equal(faults('start/main.ts', "import { x } from '../lab/host.js';"), 1);
+    assert.equal(
+      faults('activities/sql/x.ts', "import type { Client } from '../clients/connections.js';"),
+      1,
+    );
+    assert.equal(faults('activities/clients/x/y.ts', "import { x } from '../../servers/probes.js';"), 1);
+    assert.equal(faults('activities/clients/x/y.ts', "import { x } from '../../sql/engine.js';"), 0);
+    assert.equal(faults('api/http/x.ts', "import type { X } from '../operations/start.js';"), 1);
+    assert.equal(
+      faults('workflows/clients/a.ts', "import { x } from '../../activities/clients/records/a.js';"),
+      1,
+    );
+    assert.equal(
+      faults('workflows/clients/a.ts', "import type { X } from '../../activities/clients/records/a.js';"),
+      0,
+    );
+    assert.equal(
+      faults('workflows/fleet/a.ts', "import type { X } from '../../activities/clients/records/a.js';"),
+      1,
+    );
+    assert.equal(faults('workflows/clients/a.ts', "import {\n  x,\n} from 'node:fs';"), 1);
+    assert.equal(
+      faults('workflows/contract/operation/a.ts', "import { x } from '../../operation/run.js';"),
+      1,
+    );
+    assert.equal(
+      faults('workflows/contract/operation/a.ts', "import type { X } from '../clients/clients.js';"),
+      1,
+    );
+    assert.equal(faults('api/app.ts', "import { x } from '../workflows/contract/operation/ids.js';"), 0);
+    assert.equal(faults('start/main.ts', "import { x } from '../test/run.js';"), 1);
   });
 
   it('would notice a read of the environment and a script by cast', () => {
@@ -102,16 +194,77 @@ describe('the architecture', () => {
 function importFaults(file: string, text: string): string[] {
   const part = partOf(file);
   if (UNBOUND.includes(part)) return [];
-  const isWorkflow = part === 'workflows' || part === 'workflows/contract';
   return importsOf(text)
     .filter(({ from, typeOnly }) => {
+      const isWorkflow = part.startsWith('workflows');
       if (!from.startsWith('.')) return isWorkflow && !typeOnly && !WORKFLOW_PACKAGES.includes(from);
-      const target = partOf(posix.join(posix.dirname(file), from));
-      if (target === part || target === 'workflows/contract') return false;
-      if (part === 'workflows' && target === 'activities') return !typeOnly;
-      return !(MAY_IMPORT[part] ?? []).includes(target);
+      return !mayImport(part, partOf(posix.join(posix.dirname(file), from)), typeOnly);
     })
     .map(({ from }) => `${file} imports ${from}`);
+}
+
+function mayImport(part: string, target: string, typeOnly: boolean): boolean {
+  if (target === part) return true;
+  if (target.startsWith('workflows/contract/') && !part.startsWith('workflows/contract/')) return true;
+  const [layer, wing = ''] = target.split('/');
+  if (part.startsWith('workflows/') && layer === 'activities')
+    return typeOnly && (NAMES_ACTIVITIES[part] ?? []).includes(wing);
+  const allowed = MAY_IMPORT[part] ?? [];
+  return allowed.includes(target) || (layer !== undefined && layer !== part && allowed.includes(layer));
+}
+
+type Graph = Map<string, string[]>;
+
+function graphOf(sources: string[]): Graph {
+  return new Map(
+    sources.map((file) => [
+      file,
+      importsOf(read(file))
+        .filter(({ from }) => from.startsWith('.'))
+        .map(({ from }) => posix.join(posix.dirname(file), from).replace(/\.js$/, '.ts')),
+    ]),
+  );
+}
+
+/** The same between folders of one depth; what lies above them is no part of it. The contract is a layer of its own. */
+function folded(graph: Graph, depth: number): Graph {
+  const fold = (file: string) => {
+    const folders = file.split('/').slice(0, -1);
+    return folders.length < depth ? undefined : folders.slice(0, depth).join('/');
+  };
+  const folders: Graph = new Map();
+  for (const [file, targets] of graph) {
+    const from = fold(file);
+    if (from === undefined) continue;
+    const others = targets.map(fold).filter((to) => to !== undefined && to !== from) as string[];
+    folders.set(from, [...(folders.get(from) ?? []), ...others]);
+  }
+  return folders;
+}
+
+/** Everything that reaches itself, in groups that reach each other. */
+function circlesOf(graph: Graph): string[][] {
+  const reached = new Map([...graph.keys()].map((start) => [start, reach(graph, start)]));
+  const inCircle = [...graph.keys()].filter((node) => reached.get(node)?.has(node)).sort();
+  const groups = new Map<string, string[]>();
+  for (const node of inCircle) {
+    const first = inCircle.find(
+      (other) => other === node || (reached.get(node)?.has(other) && reached.get(other)?.has(node)),
+    );
+    groups.set(first ?? node, [...(groups.get(first ?? node) ?? []), node]);
+  }
+  return [...groups.values()];
+}
+
+function reach(graph: Graph, start: string): Set<string> {
+  const seen = new Set<string>();
+  const open = [...(graph.get(start) ?? [])];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    open.push(...(graph.get(node) ?? []));
+  }
+  return seen;
 }
 
 function environmentFaults(file: string, text: string): string[] {
@@ -127,10 +280,12 @@ function scriptFaults(file: string, text: string): string[] {
   return /\bas Script\b/.test(text) ? [`${file} makes a Script by a cast`] : [];
 }
 
-/** `workflows/contract`, another folder, or the name of a file beside them. */
+/** A layer, or its wing where it has some. */
 function partOf(file: string): string {
-  const [folder = '', second] = file.split('/');
-  return folder === 'workflows' && second === 'contract' ? 'workflows/contract' : folder;
+  const folders = file.split('/').slice(0, -1);
+  const depth =
+    folders[0] === 'workflows' && folders[1] === 'contract' ? 3 : WINGED.includes(folders[0] ?? '') ? 2 : 1;
+  return folders.slice(0, depth).join('/');
 }
 
 function importsOf(text: string): Import[] {

@@ -6,8 +6,8 @@ import {
   type StoreConfig,
   throwConfigurationErrors,
   type Variables,
-} from '../db/variables.js';
-import type { OperationLimits } from '../workflows/contract/operation.js';
+} from '../process/variables.js';
+import type { OperationLimits } from '../workflows/contract/operation/operation.js';
 import { DEFAULT_LIMITS, RETRY_WINDOW_MS } from './limits.js';
 
 export interface WorkerConfig extends StoreConfig {

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm';
-import type { Connections } from '../activities/connections.js';
-import { createStepOutput } from '../activities/records/step-output.js';
+import type { Connections } from '../activities/clients/connections.js';
+import { createStepOutput } from '../activities/operation/step-output.js';
 import type { Ssh } from '../activities/ssh/types.js';
 import type { Db } from '../db/database.js';
 import { findClientChange, keepFormerSettings } from '../db/queries/client-changes.js';
@@ -8,7 +8,7 @@ import { listFormerHosts } from '../db/queries/client-places.js';
 import { findServer } from '../db/queries/servers.js';
 import { clients } from '../db/schema/index.js';
 import type { Secrets } from '../db/secrets.js';
-import { failure } from '../workflows/contract/failures.js';
+import { failure } from '../workflows/contract/operation/failures.js';
 
 export interface ConnectionParts {
   db: Db;

@@ -1,6 +1,6 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import type { Describe } from '../activities/records/subjects.js';
-import { isOpen, operationOf } from '../workflows/contract/runs.js';
+import type { Describe } from '../activities/operation/subjects.js';
+import { isOpen, operationOf } from '../workflows/contract/operation/runs.js';
 
 /** A describe takes milliseconds; who asks will ask again. */
 const DESCRIBE_MS = 3_000;

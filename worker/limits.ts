@@ -1,4 +1,4 @@
-import type { OperationLimits } from '../workflows/contract/operation.js';
+import type { OperationLimits } from '../workflows/contract/operation/operation.js';
 
 export const DEFAULT_LIMITS: OperationLimits = {
   // half an hour: an operator who is called at night is at the keyboard by then

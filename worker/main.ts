@@ -1,4 +1,4 @@
-import { exitWith, stopOnSignals } from '../db/stop-signals.js';
+import { exitWith, stopOnSignals } from '../process/stop-signals.js';
 import { readWorkerConfig } from './config.js';
 import { startWorker } from './run-worker.js';
 

@@ -1,6 +1,6 @@
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { type Logger, pino } from 'pino';
-import { createNotices } from '../activities/mail/notices.js';
+import { createNotices } from '../activities/operation/deliver-notices.js';
 import { ensureMasterKey, publicKeyLine } from '../activities/ssh/keys.js';
 import { createSsh } from '../activities/ssh/ssh.js';
 import { openDatabase } from '../db/database.js';

@@ -1,7 +1,7 @@
 import { Client, type ScheduleOptions, ScheduleAlreadyRunning } from '@temporalio/client';
 import type { Duration } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
-import { SCHEDULE_IDS } from '../workflows/contract/schedules.js';
+import { SCHEDULE_IDS } from '../workflows/contract/operation/schedules.js';
 
 type Plan = Pick<ScheduleOptions, 'spec' | 'policies' | 'action'>;
 

@@ -3,22 +3,22 @@ import { type NativeConnection, Worker, type WorkflowBundleOption } from '@tempo
 import type { Db } from '../db/database.js';
 import { redactChunk } from '../db/redaction.js';
 import type { Secrets } from '../db/secrets.js';
-import type { NoticeActivities } from '../activities/mail/notices.js';
-import { createCertificateSweep } from '../activities/certificates/activities.js';
-import { createAdmissions, type WaitPace } from '../activities/records/admissions.js';
-import { createCleanupActivities } from '../activities/records/cleanup.js';
-import { createNightlyActivities } from '../activities/records/sweep-nightly.js';
-import { createOperationRecords, type EditCheck } from '../activities/records/operation-records.js';
-import { createFanOutRecords } from '../activities/records/children.js';
+import type { NoticeActivities } from '../activities/operation/deliver-notices.js';
+import { createCertificateSweep } from '../activities/clients/certificates/activities.js';
+import { createAdmissions, type WaitPace } from '../activities/operation/admissions.js';
+import { createCleanupActivities } from '../activities/operation/cleanup.js';
+import { createNightlyActivities } from '../activities/operation/sweep-nightly.js';
+import { createOperationRecords, type EditCheck } from '../activities/operation/operation-records.js';
+import { createFanOutRecords } from '../activities/operation/children.js';
 import {
   createStepInterceptor,
   type StepInterceptorOptions,
-} from '../activities/records/step-interceptor.js';
-import { createStepRecords } from '../activities/records/step-records.js';
-import { createSubjects, type Describe } from '../activities/records/subjects.js';
-import { createSweepActivities } from '../activities/records/sweep.js';
-import { waitsQueue } from '../workflows/contract/admission.js';
-import type { OperationLimits } from '../workflows/contract/operation.js';
+} from '../activities/operation/step-interceptor.js';
+import { createStepRecords } from '../activities/operation/step-records.js';
+import { createSubjects, type Describe } from '../activities/operation/subjects.js';
+import { createSweepActivities } from '../activities/operation/sweep.js';
+import { waitsQueue } from '../workflows/contract/operation/admission.js';
+import type { OperationLimits } from '../workflows/contract/operation/operation.js';
 import { createDescribe } from './describe.js';
 
 export interface WorkerParts {

@@ -17,7 +17,7 @@ export { updateClient } from './clients/update-client.js';
 export { switchClient } from './clients/switch-client.js';
 export { migrateClient } from './clients/migrate-client.js';
 export { buildMasterForAll } from './fleet/build-master-for-all.js';
-export { cleanup } from './fleet/cleanup.js';
+export { cleanup } from './operation/cleanup.js';
 export { reconfigurate } from './fleet/reconfigurate.js';
 export { lend } from './operation/lend.js';
 export { deployServer } from './servers/deploy-server.js';

@@ -1,4 +1,4 @@
-import { capText, type FailureKind, failure } from '../../workflows/contract/failures.js';
+import { capText, type FailureKind, failure } from '../../workflows/contract/operation/failures.js';
 import { classifyExit } from '../ssh/errors.js';
 
 /** What Docker 20 to 28 and both generations of Compose say; the first match decides. */

@@ -1,5 +1,5 @@
-import type { ClientNames } from '../../workflows/contract/clients.js';
-import { splitImage } from '../../workflows/contract/versions.js';
+import type { ClientNames } from '../../workflows/contract/clients/clients.js';
+import { splitImage } from '../../workflows/contract/clients/versions.js';
 import { type Script, sh } from '../ssh/shell.js';
 
 /**

@@ -1,5 +1,5 @@
 import MailComposer from 'nodemailer/lib/mail-composer';
-import { openTemplates, TEMPLATES_DIRECTORY } from '../product/template.js';
+import { openTemplates, TEMPLATES_DIRECTORY } from '../templates/template.js';
 
 export type MailTemplate = 'send_success' | 'send_expire';
 export type Locale = 'ru' | 'en';

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 
 /**
  * An address or mask in the one form that nginx and Docker read alike: dotted decimal, mapped IPv6 as IPv4, host bits

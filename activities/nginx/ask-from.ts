@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 
 /** A healthy client answers in milliseconds; nginx itself gives up on a hung one after a minute. */
 const OUTSIDE_TIMEOUT_MS = 15_000;

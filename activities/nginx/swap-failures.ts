@@ -1,5 +1,5 @@
-import { capText, failure } from '../../workflows/contract/failures.js';
-import { nameOf, type Server } from '../connections.js';
+import { capText, failure } from '../../workflows/contract/operation/failures.js';
+import { nameOf, type Server } from '../hosts/connections.js';
 import { classifyExit } from '../ssh/errors.js';
 
 /** Exit codes of the swap's scripts, away from those of shells (126 and up) and of sysexits (64 to 78). */

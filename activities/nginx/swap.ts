@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
-import { ASK_HTTP } from '../servers/ask-http.js';
-import { nginxWord } from '../product/template.js';
+import { ASK_HTTP } from '../hosts/ask-http.js';
+import { nginxWord } from '../templates/template.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { LIST_SERVER_NAMES } from './server-names.js';
 import { SWAP_EXITS } from './swap-failures.js';

@@ -1,9 +1,10 @@
 import { and, asc, eq, inArray, isNull, lt } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
 import { backups, operations } from '../../db/schema/index.js';
-import { mark } from '../../workflows/contract/ids.js';
-import type { OperationState } from '../../workflows/contract/operation.js';
-import { type Connections, requireHostKey, type Server, targetOf } from '../connections.js';
+import { mark } from '../../workflows/contract/operation/ids.js';
+import type { OperationState } from '../../workflows/contract/operation/operation.js';
+import type { Connections } from '../clients/connections.js';
+import { type Server, targetOf } from '../hosts/connections.js';
 import { sh } from '../ssh/shell.js';
 
 export type BackupActivities = ReturnType<typeof createBackupActivities>;
@@ -46,7 +47,7 @@ rm -rf -- "$gone"`;
   async function removeLaidDown(server: Server): Promise<number> {
     const { baseDir } = server;
     const list = sh`ls -1d -- ${baseDir}/backup/clients/* ${baseDir}/slipway/moves/* 2>/dev/null || true`;
-    const target = targetOf(requireHostKey(server));
+    const target = targetOf(server);
     const { stdout } = await ssh.runOk(target, list, { what: `listing backups in ${baseDir}` });
     const found = stdout.split('\n').flatMap((path) => {
       const operation = LAID_DOWN.exec(path)?.[1]?.toUpperCase();
@@ -71,7 +72,7 @@ rm -rf -- "$gone"`;
 
   async function remove(server: Server, path: string, script: ReturnType<typeof sh>): Promise<void> {
     const options = { what: `removing ${path}`, timeoutMs: REMOVE_TIMEOUT_MS };
-    await ssh.runOk(targetOf(requireHostKey(server)), script, options);
+    await ssh.runOk(targetOf(server), script, options);
   }
 
   return {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
-import { hintOf, kindOf } from '../../workflows/contract/failures.js';
-import type { CheckHostReport, CheckLine, ProbeTarget } from '../../workflows/contract/servers.js';
-import type { Connections, SqlAddress } from '../connections.js';
+import { hintOf, kindOf } from '../../workflows/contract/operation/failures.js';
+import type { CheckHostReport, CheckLine, ProbeTarget } from '../../workflows/contract/servers/probes.js';
+import type { Connections } from '../clients/connections.js';
+import type { SqlAddress } from '../hosts/connections.js';
 import { openSql } from '../sql/open-sql.js';
 import type { SshTarget } from '../ssh/types.js';
 import { checkLine, readCheckLine } from './check-lines.js';

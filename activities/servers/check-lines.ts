@@ -1,4 +1,4 @@
-import type { CheckLevel, CheckLine } from '../../workflows/contract/servers.js';
+import type { CheckLevel, CheckLine } from '../../workflows/contract/servers/probes.js';
 
 interface Requirement {
   need: string;

@@ -1,6 +1,7 @@
-import { failure } from '../../workflows/contract/failures.js';
-import { jobKey, type StepContext } from '../../workflows/contract/step.js';
-import { type Connections, nameOf, requireHostKey, targetOf } from '../connections.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import { jobKey, type StepContext } from '../../workflows/contract/operation/step.js';
+import type { Connections } from '../clients/connections.js';
+import { nameOf, targetOf } from '../hosts/connections.js';
 import { classifyExit } from '../ssh/errors.js';
 import { type Script, sh } from '../ssh/shell.js';
 
@@ -25,7 +26,7 @@ export function createConfigurationActivities(connections: Connections) {
       step: StepContext,
     ): Promise<{ commit: string }> {
       const server = await servers.get(serverId);
-      const target = targetOf(requireHostKey(server));
+      const target = targetOf(server);
       const key = jobKey(step);
       if (step.try > 1) await ssh.endJobs(target, step);
       const write = connections.output(step);
@@ -50,7 +51,7 @@ export function createConfigurationActivities(connections: Connections) {
 
     /** Removes what the detached commands of a server's own operation left there; live ones stay. */
     async removeServerJobs({ serverId, operation }: { serverId: number; operation: string }): Promise<void> {
-      await ssh.removeJobs(targetOf(requireHostKey(await servers.get(serverId))), operation);
+      await ssh.removeJobs(targetOf(await servers.get(serverId)), operation);
     },
   };
 }

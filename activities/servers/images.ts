@@ -1,10 +1,11 @@
-import { failure } from '../../workflows/contract/failures.js';
-import type { StepContext } from '../../workflows/contract/step.js';
-import { type Connections, nameOf, requireHostKey, targetOf } from '../connections.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
+import type { Connections } from '../clients/connections.js';
+import { nameOf, targetOf } from '../hosts/connections.js';
 import { dockerFailure } from '../docker/docker-errors.js';
-import { loadProfile } from '../product/profile.js';
+import { loadProfile } from '../clients/product/profile.js';
 import { sh } from '../ssh/shell.js';
-import { hostFacts } from './host-facts.js';
+import { hostFacts } from '../hosts/host-facts.js';
 
 export type ImageActivities = ReturnType<typeof createImageActivities>;
 
@@ -25,7 +26,7 @@ export function createImageActivities(connections: Connections) {
         throw failure('InvalidInput', `${named} is not the product's image, which is ${image}`);
       const { docker } = await hostFacts(connections, server, { signal: step.signal, needs: ['docker'] });
       const script = sh`${docker} image ls --format '{{.Tag}}' -- ${image}`;
-      const result = await ssh.run(targetOf(requireHostKey(server)), script, { signal: step.signal });
+      const result = await ssh.run(targetOf(server), script, { signal: step.signal });
       const what = `listing ${image} on ${nameOf(server)}`;
       if (result.exitCode !== 0)
         throw dockerFailure({ what, exitCode: result.exitCode, output: result.stderr });

@@ -1,5 +1,6 @@
-import type { StepContext } from '../../workflows/contract/step.js';
-import { type Connections, requireHostKey, targetOf } from '../connections.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
+import type { Connections } from '../clients/connections.js';
+import { targetOf } from '../hosts/connections.js';
 
 export type JobActivities = ReturnType<typeof createJobActivities>;
 
@@ -12,13 +13,13 @@ type Place = { clientId: number; serverId?: never } | { serverId: number; client
 export function createJobActivities({ clients, servers, ssh }: Connections) {
   const targetAt = async ({ clientId, serverId }: Place) => {
     const id = clientId === undefined ? serverId : (await clients.get(clientId)).serverId;
-    return targetOf(requireHostKey(await servers.get(id)));
+    return targetOf(await servers.get(id));
   };
 
   return {
     /** Job directories that nobody came back to; live ones stay. */
     async removeOldJobs({ serverId }: { serverId: number }): Promise<void> {
-      const target = targetOf(requireHostKey(await servers.get(serverId)));
+      const target = targetOf(await servers.get(serverId));
       await ssh.removeOldJobs(target, JOBS_KEPT_DAYS);
     },
 

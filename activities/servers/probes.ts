@@ -1,4 +1,4 @@
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 import type {
   CheckHostReport,
   ImageList,
@@ -8,11 +8,12 @@ import type {
   RebootRight,
   ReleasedVersions,
   ServerLoad,
-} from '../../workflows/contract/servers.js';
-import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
+} from '../../workflows/contract/servers/probes.js';
+import type { Connections } from '../clients/connections.js';
+import { nameOf, type Server, targetOf } from '../hosts/connections.js';
 import { dockerFailure } from '../docker/docker-errors.js';
 import { IMAGE_LABELS } from '../docker/image-labels.js';
-import { loadProfile } from '../product/profile.js';
+import { loadProfile } from '../clients/product/profile.js';
 import { openSql } from '../sql/open-sql.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { checkHost } from './check-host.js';
@@ -31,7 +32,7 @@ export function createProbes(connections: Connections) {
       signal: AbortSignal.timeout(PROBE_MS),
       what: `reading ${nameOf(server)}`,
     };
-    const result = await connections.ssh.run(targetOf(requireHostKey(server)), script, options);
+    const result = await connections.ssh.run(targetOf(server), script, options);
     if (result.exitCode === 0) return result.stdout;
     throw dockerFailure({ what: options.what, exitCode: result.exitCode, output: result.stderr });
   };

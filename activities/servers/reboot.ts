@@ -1,19 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import type { ClientThing } from '../../workflows/contract/clients.js';
-import { failure, kindOf } from '../../workflows/contract/failures.js';
-import type { ClientAnswer } from '../../workflows/contract/maintenance.js';
-import type { StepContext } from '../../workflows/contract/step.js';
-import { type Connections, nameOf, requireHostKey, type Server, targetOf } from '../connections.js';
-import { CLIENT_LABEL, OPERATION_LABEL } from '../docker/compose-file.js';
-import { healthDeadlineSeconds } from '../docker/containers.js';
+import type { ClientThing } from '../../workflows/contract/clients/clients.js';
+import { failure, kindOf } from '../../workflows/contract/operation/failures.js';
+import type { ClientAnswer } from '../../workflows/contract/servers/maintenance.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
+import type { Connections } from '../clients/connections.js';
+import { nameOf, type Server, targetOf } from '../hosts/connections.js';
+import { CLIENT_LABEL, OPERATION_LABEL } from '../clients/containers/compose-file.js';
+import { healthDeadlineSeconds } from '../clients/containers/containers.js';
 import { askFrom } from '../nginx/ask-from.js';
-import { loadProfile } from '../product/profile.js';
-import type { ServerReads } from '../records/server-records.js';
+import { loadProfile } from '../clients/product/profile.js';
+import type { ServerReads } from './server-records.js';
 import { type Script, sh } from '../ssh/shell.js';
-import { mark } from '../../workflows/contract/ids.js';
+import { mark } from '../../workflows/contract/operation/ids.js';
 import { MAY_REBOOT } from './reboot-right.js';
-import { createServerHosts } from './server-host.js';
+import { createServerHosts } from '../hosts/server-host.js';
 
 export type RebootActivities = ReturnType<typeof createRebootActivities>;
 
@@ -48,7 +49,7 @@ export function createRebootActivities({
     script: Script,
   ): Promise<string | undefined> => {
     try {
-      const target = targetOf(requireHostKey(server));
+      const target = targetOf(server);
       const result = await ssh.run(target, script, { fence: step, timeoutMs: ASK_TIMEOUT_MS });
       if (result.exitCode === 0) return result.stdout.trim();
       throw failure('CommandFailed', `rebooting ${nameOf(server)}: ${result.stderr.trim()}`);
@@ -65,7 +66,7 @@ export function createRebootActivities({
       { signal }: StepContext,
     ): Promise<{ bootId: string }> {
       const server = await servers.get(serverId);
-      const target = targetOf(requireHostKey(server));
+      const target = targetOf(server);
       const { exitCode, stdout, stderr } = await ssh.run(target, surveyScript, { signal });
       if (exitCode === 0) return { bootId: stdout.trim() };
       if (exitCode === NO_RIGHT_EXIT) throw noRight(`${server.sshUser} may not reboot ${nameOf(server)}`);

@@ -1,4 +1,4 @@
-import type { FailureKind } from '../../workflows/contract/failures.js';
+import type { FailureKind } from '../../workflows/contract/operation/failures.js';
 
 /** Remote login of the backend on one server's SQL engine. */
 export interface SqlLogin {

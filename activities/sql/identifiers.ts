@@ -1,4 +1,4 @@
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 
 /** 63 bytes: the shorter of the two engines' limits (PostgreSQL's NAMEDATALEN - 1). */
 const IDENTIFIER = /^[a-z][a-z0-9_]{0,62}$/;

@@ -1,4 +1,4 @@
-import type { FailureKind } from '../../workflows/contract/failures.js';
+import type { FailureKind } from '../../workflows/contract/operation/failures.js';
 import { SOCKET_CODES } from './socket-errors.js';
 
 /** Server error numbers: https://mariadb.com/kb/en/mariadb-error-codes/ */

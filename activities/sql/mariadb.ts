@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
-import { failure } from '../../workflows/contract/failures.js';
-import { mark } from '../../workflows/contract/ids.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import { mark } from '../../workflows/contract/operation/ids.js';
 import {
   type Announcement,
   type CloudSettings,

@@ -1,6 +1,6 @@
 import type { SqlEngine } from '../../db/schema/servers.js';
-import { type FailureKind, failure } from '../../workflows/contract/failures.js';
-import { nameOf, type SqlAddress } from '../connections.js';
+import { type FailureKind, failure } from '../../workflows/contract/operation/failures.js';
+import { nameOf, type SqlAddress } from '../hosts/connections.js';
 import type { SqlEngineDriver, SqlSession } from './engine.js';
 import { mariadb } from './mariadb.js';
 import { postgres } from './postgres.js';

@@ -1,4 +1,4 @@
-import type { FailureKind } from '../../workflows/contract/failures.js';
+import type { FailureKind } from '../../workflows/contract/operation/failures.js';
 import { SOCKET_CODES } from './socket-errors.js';
 
 /** SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html */

@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import postgresjs from 'postgres';
-import { failure } from '../../workflows/contract/failures.js';
-import { mark } from '../../workflows/contract/ids.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import { mark } from '../../workflows/contract/operation/ids.js';
 import {
   type Announcement,
   type CloudSettings,

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { capText, failure } from '../../workflows/contract/failures.js';
+import { capText, failure } from '../../workflows/contract/operation/failures.js';
 
 /** What ssh2 and sockets put on their errors, beside the message. */
 interface TransportError extends Error {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { failure } from '../../workflows/contract/failures.js';
-import { fenceOf, type StepContext } from '../../workflows/contract/step.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import { fenceOf, type StepContext } from '../../workflows/contract/operation/step.js';
 import { type Script, sh } from './shell.js';
 
 /** What a script says about itself on its standard error, before anything of the caller's has run. */

@@ -1,4 +1,4 @@
-import { failure, kindOf } from '../../workflows/contract/failures.js';
+import { failure, kindOf } from '../../workflows/contract/operation/failures.js';
 import { describe } from './connection.js';
 import { classifyExit } from './errors.js';
 import type { Exec } from './exec.js';

@@ -1,4 +1,4 @@
-import { fenceOf, type StepContext } from '../../workflows/contract/step.js';
+import { fenceOf, type StepContext } from '../../workflows/contract/operation/step.js';
 import { speech, takeFence } from './fence.js';
 import { PROCESSES } from './processes.js';
 import { type Script, scriptText, sh } from './shell.js';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { failure } from '../../workflows/contract/failures.js';
-import { effectKey, type StepContext } from '../../workflows/contract/step.js';
-import { OPERATION_ID } from '../../workflows/contract/ids.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import { effectKey, type StepContext } from '../../workflows/contract/operation/step.js';
+import { OPERATION_ID } from '../../workflows/contract/operation/ids.js';
 import { describe } from './connection.js';
 import { classifyExit } from './errors.js';
 import type { Exec } from './exec.js';

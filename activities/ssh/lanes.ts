@@ -1,4 +1,4 @@
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 
 /**
  * A follower stays for the whole life of a job; short commands must not starve behind it. An ending frees the lane of

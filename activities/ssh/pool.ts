@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { ClientChannel } from 'ssh2';
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 import { type Connection, connect, describe, lookAtHostKey } from './connection.js';
 import { isChannelRefusal, isDroppedHandshake, mapSshError } from './errors.js';
 import { createLanes, type LaneKind, type Lanes } from './lanes.js';

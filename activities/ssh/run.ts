@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { StepContext } from '../../workflows/contract/step.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 import { describe } from './connection.js';
 import { classifyExit } from './errors.js';
 import { fenced, readRefusal, refusalFailure } from './fence.js';

@@ -1,4 +1,4 @@
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 import { checkTemplate } from './shell-template.js';
 
 const text: unique symbol = Symbol('script');

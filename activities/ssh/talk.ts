@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 import { joinScripts, type Script, scriptText, sh } from './shell.js';
 
 // Reads exactly as many bytes as were announced, so that what follows is left to the script's commands; neither

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 import { describe } from './connection.js';
 import { classifyExit } from './errors.js';
 import type { Exec } from './exec.js';

@@ -1,4 +1,4 @@
-import type { StepContext } from '../../workflows/contract/step.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 import type { Script } from './shell.js';
 
 /** Where and as whom to connect. `hostKey` is the pinned `SHA256:…` fingerprint; null only while a host is looked at. */

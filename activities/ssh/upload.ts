@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 import type { Runner } from './run.js';
 import { sh } from './shell.js';
 import type { RunOptions, SshTarget, UploadedFile } from './types.js';

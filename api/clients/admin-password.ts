@@ -1,12 +1,15 @@
 import { recordAudit } from '../../db/queries/audit.js';
 import { findClient, lockClient, updateClient } from '../../db/queries/clients.js';
 import { findOpenOperations, findOperation, type ListedOperation } from '../../db/queries/operation-reads.js';
-import { ADMIN_PASSWORD_SIGNAL, type SetAdminPasswordParams } from '../../workflows/contract/clients.js';
-import { subjectId } from '../../workflows/contract/ids.js';
-import { isEnd, type OperationRequest } from '../../workflows/contract/operation.js';
-import type { RouteDeps } from '../deps.js';
+import {
+  ADMIN_PASSWORD_SIGNAL,
+  type SetAdminPasswordParams,
+} from '../../workflows/contract/clients/clients.js';
+import { subjectId } from '../../workflows/contract/operation/ids.js';
+import { isEnd, type OperationRequest } from '../../workflows/contract/operation/operation.js';
+import type { RouteDeps } from '../operations/deps.js';
 import { openRun } from '../operations/control.js';
-import { Problem } from '../problem.js';
+import { Problem } from '../http/problem.js';
 import { requireClean } from './create.js';
 import { type Caller } from '../operations/record-start.js';
 import type { Planned } from '../operations/plan.js';

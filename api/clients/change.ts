@@ -10,17 +10,17 @@ import {
   updateClient,
 } from '../../db/queries/clients.js';
 import { findServer } from '../../db/queries/servers.js';
-import { type ClientChange, isCarried } from '../../workflows/contract/client-change.js';
-import type { UpdateClientParams } from '../../workflows/contract/clients.js';
-import type { OperationRequest } from '../../workflows/contract/operation.js';
-import { parseMoment } from '../dates.js';
-import type { RouteDeps } from '../deps.js';
+import { type ClientChange, isCarried } from '../../workflows/contract/clients/client-change.js';
+import type { UpdateClientParams } from '../../workflows/contract/clients/clients.js';
+import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
+import { parseMoment } from '../http/dates.js';
+import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
 import type { Caller } from '../operations/record-start.js';
 import type { Started } from '../operations/start.js';
-import { type FieldError, Problem } from '../problem.js';
-import { invalidInput } from '../router.js';
-import type { ClientFields } from '../schemas/clients.js';
+import { type FieldError, Problem } from '../http/problem.js';
+import { invalidInput } from '../http/router.js';
+import type { ClientFields } from './schemas.js';
 import { NOT_A_MOMENT } from './create.js';
 import { noClient } from './read.js';
 import { startChange } from './start-change.js';

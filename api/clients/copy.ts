@@ -1,14 +1,14 @@
 import { type ClientRow, lockClient } from '../../db/queries/clients.js';
 import { findServer } from '../../db/queries/servers.js';
 import type { Tx } from '../../db/database.js';
-import type { CopyClientParams } from '../../workflows/contract/clients.js';
-import { subjectId } from '../../workflows/contract/ids.js';
-import type { OperationRequest } from '../../workflows/contract/operation.js';
-import type { RouteDeps } from '../deps.js';
+import type { CopyClientParams } from '../../workflows/contract/clients/clients.js';
+import { subjectId } from '../../workflows/contract/operation/ids.js';
+import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
+import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
 import type { Caller } from '../operations/record-start.js';
 import { type Started, startOperation } from '../operations/start.js';
-import { invalidInput } from '../router.js';
+import { invalidInput } from '../http/router.js';
 import { noClient } from './read.js';
 import { PRESENT, requireStatus } from './status.js';
 

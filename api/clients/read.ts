@@ -1,9 +1,9 @@
 import { findClient } from '../../db/queries/clients.js';
 import { findOpenOperations, findOperation, listEvents } from '../../db/queries/operation-reads.js';
-import { subjectId } from '../../workflows/contract/ids.js';
-import { isEnd } from '../../workflows/contract/operation.js';
-import type { RouteDeps } from '../deps.js';
-import { Problem } from '../problem.js';
+import { subjectId } from '../../workflows/contract/operation/ids.js';
+import { isEnd } from '../../workflows/contract/operation/operation.js';
+import type { RouteDeps } from '../operations/deps.js';
+import { Problem } from '../http/problem.js';
 import { clientAnswer } from './answer.js';
 
 /** `spec/operations.md`: the createlog answers the last 1,000 lines unless asked otherwise. */

@@ -2,11 +2,11 @@ import { deleteClientChange, insertClientChange } from '../../db/queries/client-
 import { type ClientRow, lockClient } from '../../db/queries/clients.js';
 import type { Tx } from '../../db/database.js';
 import type { ClientStatus } from '../../db/schema/index.js';
-import type { ClientChange } from '../../workflows/contract/client-change.js';
-import { subjectId } from '../../workflows/contract/ids.js';
-import type { OperationRequest } from '../../workflows/contract/operation.js';
-import type { OperationKind } from '../../workflows/contract/start.js';
-import type { RouteDeps } from '../deps.js';
+import type { ClientChange } from '../../workflows/contract/clients/client-change.js';
+import { subjectId } from '../../workflows/contract/operation/ids.js';
+import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
+import type { OperationKind } from '../../workflows/contract/operation/start.js';
+import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
 import type { Caller } from '../operations/record-start.js';
 import { type Started, startOperation } from '../operations/start.js';

@@ -2,8 +2,8 @@ import type { ClientRow } from '../../db/queries/clients.js';
 import { findOpenOperations } from '../../db/queries/operation-reads.js';
 import type { Tx } from '../../db/database.js';
 import type { ClientStatus } from '../../db/schema/index.js';
-import { subjectId } from '../../workflows/contract/ids.js';
-import { Problem } from '../problem.js';
+import { subjectId } from '../../workflows/contract/operation/ids.js';
+import { Problem } from '../http/problem.js';
 import { requireClean } from './create.js';
 
 /** A client that is there, whatever it shows to its visitors. */

@@ -5,10 +5,10 @@ import {
   listOperationsById,
   type OperationFilter,
 } from '../../db/queries/operation-reads.js';
-import { LIVE_STATES, type OperationState } from '../../workflows/contract/operation.js';
-import { problemOf } from '../errors.js';
-import { type ProblemCode, PROBLEMS } from '../problem.js';
-import { invalidInput } from '../router.js';
+import { LIVE_STATES, type OperationState } from '../../workflows/contract/operation/operation.js';
+import { problemOf } from '../http/errors.js';
+import { type ProblemCode, PROBLEMS } from '../http/problem.js';
+import { invalidInput } from '../http/router.js';
 import { startCleanup } from './cleanup.js';
 import { type ControlDeps, decide, type DecisionRequest } from './control.js';
 import type { Caller, StartDeps } from './record-start.js';

@@ -1,7 +1,7 @@
 import { findOperation } from '../../db/queries/operation-reads.js';
 import { findLeaver } from '../../db/queries/operation-starts.js';
-import type { CleanupParams } from '../../workflows/contract/cleanup.js';
-import { Problem } from '../problem.js';
+import type { CleanupParams } from '../../workflows/contract/operation/cleanup.js';
+import { Problem } from '../http/problem.js';
 import { type Planned } from './plan.js';
 import type { Caller, StartDeps, StartRequest } from './record-start.js';
 import { refOf } from './refusals.js';

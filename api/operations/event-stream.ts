@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isDatabaseAway } from '../errors.js';
+import { isDatabaseAway } from '../http/errors.js';
 import type { Changes } from './changes.js';
 
 /** Comments keep proxies, which commonly close silent connections after 30 to 60 s, from doing so. */

@@ -5,7 +5,7 @@ import {
   listSteps,
   type OperationEvent,
 } from '../../db/queries/operation-reads.js';
-import { isEnd } from '../../workflows/contract/operation.js';
+import { isEnd } from '../../workflows/contract/operation/operation.js';
 import type { Changes } from './changes.js';
 import { follow, type Look, type StreamEvent } from './event-stream.js';
 import { viewOfRow } from './view.js';

@@ -2,9 +2,9 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Db } from '../../db/database.js';
 import { findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
 import { findOpenOperation } from '../../db/queries/operation-starts.js';
-import { isEnd } from '../../workflows/contract/operation.js';
-import { firstRunOf, isOpen, operationOf } from '../../workflows/contract/runs.js';
-import type { Temporal } from '../temporal.js';
+import { isEnd } from '../../workflows/contract/operation/operation.js';
+import { firstRunOf, isOpen, operationOf } from '../../workflows/contract/operation/runs.js';
+import type { Temporal } from './temporal.js';
 
 /** A local describe takes a few milliseconds; this is for a busy server. */
 const DESCRIBE_MS = 800;

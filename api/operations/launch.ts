@@ -1,8 +1,8 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import type { OperationRow } from '../../db/queries/operation-reads.js';
-import { startRequest } from '../../workflows/contract/start.js';
-import { grpcCode, isTemporalAway } from '../errors.js';
-import type { Temporal } from '../temporal.js';
+import { startRequest } from '../../workflows/contract/operation/start.js';
+import { grpcCode, isTemporalAway } from '../http/errors.js';
+import type { Temporal } from './temporal.js';
 
 const ALREADY_EXISTS = 6;
 

@@ -1,7 +1,7 @@
-import type { OperationView, StepView } from '../../workflows/contract/operation.js';
-import { isOpen, isStuck, operationOf } from '../../workflows/contract/runs.js';
-import { VIEW_QUERY } from '../../workflows/contract/signals.js';
-import type { Temporal } from '../temporal.js';
+import type { OperationView, StepView } from '../../workflows/contract/operation/operation.js';
+import { isOpen, isStuck, operationOf } from '../../workflows/contract/operation/runs.js';
+import { VIEW_QUERY } from '../../workflows/contract/operation/signals.js';
+import type { Temporal } from './temporal.js';
 import type { OperationAnswer } from './view.js';
 
 /** `spec/operations.md`: the enriched view answers within 1 s; this leaves room for the database. */

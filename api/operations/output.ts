@@ -1,8 +1,8 @@
 import type { Db } from '../../db/database.js';
 import { readOutputPage } from '../../db/queries/operation-output.js';
 import { findOperation, findStep } from '../../db/queries/operation-reads.js';
-import { isEnd, type StepState } from '../../workflows/contract/operation.js';
-import { Problem } from '../problem.js';
+import { isEnd, type StepState } from '../../workflows/contract/operation/operation.js';
+import { Problem } from '../http/problem.js';
 import type { Changes } from './changes.js';
 import { follow, GATHER_MS, type StreamEvent } from './event-stream.js';
 

@@ -4,17 +4,17 @@ import { TransactionRollbackError } from 'drizzle-orm';
 import { ulid } from 'ulid';
 import type { Db, Tx } from '../../db/database.js';
 import { findOperation } from '../../db/queries/operation-reads.js';
-import type { OperationInput } from '../../workflows/contract/operation.js';
+import type { OperationInput } from '../../workflows/contract/operation/operation.js';
 import {
   type FailedCheck,
   type OperationPlan,
   PLAN_KIND,
   planId,
   type PlannedStep,
-} from '../../workflows/contract/plan.js';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
-import { WORKFLOW_TYPES } from '../../workflows/contract/start.js';
-import { Problem } from '../problem.js';
+} from '../../workflows/contract/operation/plan.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
+import { WORKFLOW_TYPES } from '../../workflows/contract/operation/start.js';
+import { Problem } from '../http/problem.js';
 import { findHolder } from './holder.js';
 import { type Caller, type Prepared, type StartDeps, type StartRequest } from './record-start.js';
 import { holderRef, refOf } from './refusals.js';

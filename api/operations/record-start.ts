@@ -11,12 +11,12 @@ import {
   insertOperation,
   takeIdempotencyKey,
 } from '../../db/queries/operation-starts.js';
-import { CLEANING_KINDS } from '../../workflows/contract/cleanup.js';
-import type { OperationInput, OperationRequest } from '../../workflows/contract/operation.js';
-import type { OperationKind } from '../../workflows/contract/start.js';
-import type { Metrics } from '../metrics.js';
-import { Problem } from '../problem.js';
-import type { Temporal } from '../temporal.js';
+import { CLEANING_KINDS } from '../../workflows/contract/operation/cleanup.js';
+import type { OperationInput, OperationRequest } from '../../workflows/contract/operation/operation.js';
+import type { OperationKind } from '../../workflows/contract/operation/start.js';
+import type { Metrics } from '../http/metrics.js';
+import { Problem } from '../http/problem.js';
+import type { Temporal } from './temporal.js';
 import type { Digest } from './digest.js';
 import { needsCleanup } from './refusals.js';
 

@@ -1,5 +1,5 @@
 import type { OperationRow } from '../../db/queries/operation-reads.js';
-import { Problem } from '../problem.js';
+import { Problem } from '../http/problem.js';
 import type { Occupied } from './holder.js';
 
 export function busy(subject: string, holder: Occupied | undefined): Problem {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { recordAudit } from '../../db/queries/audit.js';
 import { findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
 import { confirmOperation, removeUnstartedOperation } from '../../db/queries/operation-starts.js';
-import { isEnd } from '../../workflows/contract/operation.js';
+import { isEnd } from '../../workflows/contract/operation/operation.js';
 import { findHolder, findLost, type Occupied } from './holder.js';
 import { launch, type Launch } from './launch.js';
 import {

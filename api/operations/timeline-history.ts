@@ -5,12 +5,12 @@ import {
   itemsOf,
   type TimelineItem,
   type TimelineState,
-} from '../../workflows/contract/timeline.js';
-import { grpcCode } from '../errors.js';
-import { invalidInput } from '../router.js';
-import type { Temporal } from '../temporal.js';
-import { isOpen } from '../../workflows/contract/runs.js';
-import type { Place } from './timeline.js';
+} from '../../workflows/contract/operation/timeline.js';
+import { grpcCode } from '../http/errors.js';
+import { invalidInput } from '../http/router.js';
+import type { Temporal } from './temporal.js';
+import { isOpen } from '../../workflows/contract/operation/runs.js';
+import type { Place } from './timeline-place.js';
 
 /** A page of history is read within milliseconds; this is for a busy server. */
 const READ_MS = 2_000;

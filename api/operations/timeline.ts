@@ -1,15 +1,18 @@
-import { z } from '@hono/zod-openapi';
 import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
 import { listEvents, type OperationRow } from '../../db/queries/operation-reads.js';
 import { operationTimeline } from '../../db/schema/index.js';
-import { isRunOf } from '../../workflows/contract/runs.js';
-import { BEFORE_HISTORY, TIMELINE_TYPES, type TimelineItem } from '../../workflows/contract/timeline.js';
-import { isTemporalAway } from '../errors.js';
-import { invalidInput } from '../router.js';
-import type { Temporal } from '../temporal.js';
+import { isRunOf } from '../../workflows/contract/operation/runs.js';
+import {
+  BEFORE_HISTORY,
+  TIMELINE_TYPES,
+  type TimelineItem,
+} from '../../workflows/contract/operation/timeline.js';
+import { isTemporalAway } from '../http/errors.js';
+import type { Temporal } from './temporal.js';
 import { describeRun } from './holder.js';
 import { readHistory } from './timeline-history.js';
+import { decodeCursor, encodeCursor, type Place } from './timeline-place.js';
 
 export interface TimelinePage {
   items: TimelineItem[];
@@ -18,33 +21,6 @@ export interface TimelinePage {
   /** `projection`: neither Temporal nor the archive has it; its items are the lines of the log */
   source: 'history' | 'archive' | 'projection';
 }
-
-/** What the database's integers take. */
-const Count = z.number().int().min(0).max(2_147_483_647);
-const State = z.object({
-  run: Count,
-  title: z.string(),
-  calls: z.record(z.string(), z.object({ step: z.string(), title: z.string(), undo: z.boolean() })),
-  holding: z.string().nullable(),
-  end: z.string().nullable(),
-});
-const Place = z.object({
-  run: Count,
-  /** items up to this event have been answered */
-  after: Count,
-  /** empty for a place in the archive */
-  runId: z.union([z.literal(''), z.uuid()]),
-  /** of the server, for the page of history that comes next or was answered in part; null: its first */
-  token: z.string().nullable(),
-  /** the newest event of the run that was looked at */
-  seen: Count,
-  state: State,
-});
-const Line = z.object({ line: Count });
-const Cursor = z.union([Place, Line]);
-
-/** Where reading goes on. In the archive only run and event count. */
-export type Place = z.output<typeof Place>;
 
 interface Deps {
   db: Db;
@@ -144,16 +120,4 @@ async function readLines(
   const last = lines.at(-1);
   const cursor = lines.length < limit || last === undefined ? null : encodeCursor({ line: last.seq });
   return { items, cursor, source: 'projection' };
-}
-
-function encodeCursor(cursor: z.output<typeof Cursor>): string {
-  return Buffer.from(JSON.stringify(cursor)).toString('base64url');
-}
-
-function decodeCursor(text: string): z.output<typeof Cursor> {
-  try {
-    return Cursor.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
-  } catch {
-    throw invalidInput([{ field: 'cursor', message: 'must be the cursor of a page before' }]);
-  }
 }

@@ -1,6 +1,6 @@
 import type { OperationRow, OperationStepRow } from '../../db/queries/operation-reads.js';
-import { FAN_OUT_KINDS } from '../../workflows/contract/fan-out.js';
-import type { OperationView, StepView } from '../../workflows/contract/operation.js';
+import { FAN_OUT_KINDS } from '../../workflows/contract/operation/fan-out.js';
+import type { OperationView, StepView } from '../../workflows/contract/operation/operation.js';
 
 /** What `GET /operations/{id}` answers. */
 export interface OperationAnswer extends OperationView {

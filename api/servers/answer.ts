@@ -1,5 +1,5 @@
 import type { ServerRow } from '../../db/queries/servers.js';
-import type { ServerLoad } from '../../workflows/contract/servers.js';
+import type { ServerLoad } from '../../workflows/contract/servers/probes.js';
 
 /** A server as the API answers it: never its SQL password, not even the reference. */
 export function serverAnswer(row: ServerRow, clients: number) {

@@ -1,14 +1,14 @@
 import { shareServer, type ServerRow } from '../../db/queries/servers.js';
 import type { Tx } from '../../db/database.js';
-import type { BuildImageParams } from '../../workflows/contract/builds.js';
-import { subjectId } from '../../workflows/contract/ids.js';
-import type { ServerParams } from '../../workflows/contract/maintenance.js';
-import { AUTO_VERSION } from '../../workflows/contract/versions.js';
-import type { RouteDeps } from '../deps.js';
+import type { BuildImageParams } from '../../workflows/contract/servers/builds.js';
+import { subjectId } from '../../workflows/contract/operation/ids.js';
+import type { ServerParams } from '../../workflows/contract/servers/maintenance.js';
+import { AUTO_VERSION } from '../../workflows/contract/clients/versions.js';
+import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
 import type { StartRequest } from '../operations/record-start.js';
 import { type Started, startOperation } from '../operations/start.js';
-import { Problem } from '../problem.js';
+import { Problem } from '../http/problem.js';
 import { requireServer, noServer } from './read.js';
 
 type Request = Pick<StartRequest<unknown>, 'caller' | 'options'>;

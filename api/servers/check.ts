@@ -1,8 +1,8 @@
 import type { z } from '@hono/zod-openapi';
 import { findServerByHost } from '../../db/queries/servers.js';
-import type { CheckHostReport, ProbeTarget } from '../../workflows/contract/servers.js';
-import type { RouteDeps } from '../deps.js';
-import { type CheckHostInput, SQL_PORTS } from '../schemas/servers.js';
+import type { CheckHostReport, ProbeTarget } from '../../workflows/contract/servers/probes.js';
+import type { RouteDeps } from '../operations/deps.js';
+import { type CheckHostInput, SQL_PORTS } from './schemas.js';
 
 type Fields = z.output<typeof CheckHostInput>;
 

@@ -3,14 +3,14 @@ import type {
   ReconfigurateParams,
   ServerFanOutParams,
   SwitchAllParams,
-} from '../../workflows/contract/fleet.js';
-import { subjectId } from '../../workflows/contract/ids.js';
-import type { OperationRequest } from '../../workflows/contract/operation.js';
-import type { RouteDeps } from '../deps.js';
+} from '../../workflows/contract/servers/fleet.js';
+import { subjectId } from '../../workflows/contract/operation/ids.js';
+import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
+import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
 import type { Caller } from '../operations/record-start.js';
 import { type Started, startOperation } from '../operations/start.js';
-import { Problem } from '../problem.js';
+import { Problem } from '../http/problem.js';
 
 interface Request {
   caller: Caller;

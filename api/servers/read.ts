@@ -1,6 +1,6 @@
 import { findServer, type ServerRow } from '../../db/queries/servers.js';
-import type { RouteDeps } from '../deps.js';
-import { Problem } from '../problem.js';
+import type { RouteDeps } from '../operations/deps.js';
+import { Problem } from '../http/problem.js';
 
 export async function requireServer({ db }: Pick<RouteDeps, 'db'>, id: number): Promise<ServerRow> {
   const row = await findServer(db, id);

@@ -10,12 +10,12 @@ import {
   type ServerRow,
   updateServer,
 } from '../../db/queries/servers.js';
-import { auditOf } from '../caller.js';
-import type { RouteDeps } from '../deps.js';
-import type { Ctx } from '../environment.js';
-import { type FieldError, Problem } from '../problem.js';
-import { invalidInput } from '../router.js';
-import { REQUIRED_TO_CREATE, type ServerFields, SQL_PORTS } from '../schemas/servers.js';
+import { auditOf } from '../operations/caller.js';
+import type { RouteDeps } from '../operations/deps.js';
+import type { Ctx } from '../http/environment.js';
+import { type FieldError, Problem } from '../http/problem.js';
+import { invalidInput } from '../http/router.js';
+import { REQUIRED_TO_CREATE, type ServerFields, SQL_PORTS } from './schemas.js';
 import { checkUnknown } from './check.js';
 
 /** Records a server. Its host key is the given one, or the one that the host shows now, unconfirmed. */

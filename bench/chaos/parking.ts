@@ -1,5 +1,5 @@
 import type { LabHost } from '../../lab/host.js';
-import { pollUntil } from '../../start/processes/poll.js';
+import { pollUntil } from '../../process/poll.js';
 import { getPage } from '../../test/support/neighbour.js';
 
 /** Docker and nginx of the host come back within seconds. */

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Log } from '../../start/processes/log.js';
+import type { Log } from '../../process/log.js';
 import type { LabHost } from '../../lab/host.js';
 import { readLoad } from '../environment.js';
 import { interleave } from '../interleave.js';

@@ -1,22 +1,24 @@
-import type { Client, Server } from '../../activities/connections.js';
+import type { Client } from '../../activities/clients/connections.js';
+import type { Server } from '../../activities/hosts/connections.js';
 import {
   clientFiles,
   type ClientFilesInput,
   writeFilesScript,
-} from '../../activities/docker/client-files.js';
-import { CLIENT_SERVICE } from '../../activities/docker/compose-file.js';
-import { composeCommand, removeFound, startScript } from '../../activities/docker/containers.js';
-import { surveyScript } from '../../activities/docker/survey.js';
+} from '../../activities/clients/containers/client-files.js';
+import { CLIENT_SERVICE } from '../../activities/clients/containers/compose-file.js';
+import { composeCommand, removeFound, startScript } from '../../activities/clients/containers/containers.js';
+import { surveyScript } from '../../activities/clients/containers/survey.js';
 import { publishScript } from '../../activities/nginx/swap.js';
-import { renderVhost, vhostMarker } from '../../activities/nginx/vhost.js';
+import { renderVhost } from '../../activities/clients/publication/vhost.js';
+import { vhostMarker } from '../../activities/clients/vhost-marker.js';
 import {
   loadProfile,
   type ProductCommandName,
   type ProductProfile,
-} from '../../activities/product/profile.js';
-import type { HostFacts } from '../../activities/servers/host-facts.js';
+} from '../../activities/clients/product/profile.js';
+import type { HostFacts } from '../../activities/hosts/host-facts.js';
 import { type Script, sh } from '../../activities/ssh/shell.js';
-import type { ClientThing } from '../../workflows/contract/clients.js';
+import type { ClientThing } from '../../workflows/contract/clients/clients.js';
 import { databaseStatements, settingsStatements, surveyStatements } from './sql.js';
 
 /** What one of Slipway's steps does on the host, without Slipway. */

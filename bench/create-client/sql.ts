@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import mysql from 'mysql2';
 import { mariadbGrantName, mariadbHost, mariadbName } from '../../activities/sql/identifiers.js';
-import { cloudSettingsOf } from '../../activities/sql/activities.js';
-import type { Client } from '../../activities/connections.js';
-import type { ClientThing } from '../../workflows/contract/clients.js';
-import { mark } from '../../workflows/contract/ids.js';
+import { cloudSettingsOf } from '../../activities/clients/database/activities.js';
+import type { Client } from '../../activities/clients/connections.js';
+import type { ClientThing } from '../../workflows/contract/clients/clients.js';
+import { mark } from '../../workflows/contract/operation/ids.js';
 
 const PRIVILEGES =
   'SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, ' +

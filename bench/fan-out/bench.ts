@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { ulid } from 'ulid';
 import type { LabHost } from '../../lab/host.js';
 import { findClient } from '../../db/queries/clients.js';
-import type { FanOutResult } from '../../workflows/contract/fan-out.js';
+import type { FanOutResult } from '../../workflows/contract/operation/fan-out.js';
 import { log, printReport, round, spread, withClosers, writeResult } from '../benchmark.js';
 import { inLanes } from '../chaos/lanes.js';
 import { ensureAnsible, PINS } from '../create-client/ansible.js';

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LabHost } from '../../lab/host.js';
-import { run } from '../../start/processes/run.js';
+import { run } from '../../process/run.js';
 
 /** One client's switch, as a text for bash on its host. */
 export interface Job {

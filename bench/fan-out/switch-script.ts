@@ -1,14 +1,15 @@
-import { backupScript, dumpLogin } from '../../activities/docker/backup.js';
-import { writeFilesScript } from '../../activities/docker/client-files.js';
-import { CLIENT_FILES, renderComposeFile } from '../../activities/docker/compose-file.js';
-import { startScript } from '../../activities/docker/containers.js';
-import { stopScript } from '../../activities/docker/traffic.js';
+import { backupScript, dumpLogin } from '../../activities/clients/containers/backup.js';
+import { writeFilesScript } from '../../activities/clients/containers/client-files.js';
+import { CLIENT_FILES, renderComposeFile } from '../../activities/clients/containers/compose-file.js';
+import { startScript } from '../../activities/clients/containers/containers.js';
+import { stopScript } from '../../activities/clients/containers/traffic.js';
 import { publishScript } from '../../activities/nginx/swap.js';
-import { renderVhost, vhostMarker } from '../../activities/nginx/vhost.js';
-import { loadProfile } from '../../activities/product/profile.js';
+import { renderVhost } from '../../activities/clients/publication/vhost.js';
+import { vhostMarker } from '../../activities/clients/vhost-marker.js';
+import { loadProfile } from '../../activities/clients/product/profile.js';
 import { joinScripts, type Script, scriptText, sh } from '../../activities/ssh/shell.js';
-import type { ClientThing } from '../../workflows/contract/clients.js';
-import type { StepRef } from '../../workflows/contract/step.js';
+import type { ClientThing } from '../../workflows/contract/clients/clients.js';
+import type { StepRef } from '../../workflows/contract/operation/step.js';
 import type { Pattern } from '../create-client/things.js';
 import { command, sql } from '../create-client/sections.js';
 

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import postgres from 'postgres';
-import { freePort } from '../../start/processes/free-port.js';
-import { pollUntil } from '../../start/processes/poll.js';
+import { freePort } from '../../process/free-port.js';
+import { pollUntil } from '../../process/poll.js';
 import { type Api, type Services } from '../services.js';
 import { clientFields } from '../client-fields.js';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '../../start/processes/free-port.js';
+import { freePort } from '../../process/free-port.js';
 import { type Process, startProcess, untilLogged } from '../processes.js';
 import { memoryOf } from './memory.js';
 

@@ -4,7 +4,7 @@ import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { basicAuth } from 'hono/basic-auth';
 import postgres from 'postgres';
-import { hashPassword, verifyPassword } from '../../api/auth/password.js';
+import { hashPassword, verifyPassword } from '../../api/http/auth/password.js';
 import { ADMIN } from '../api-caller.js';
 
 /** What each route answers with, and the statements that it runs before. */

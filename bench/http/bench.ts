@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
-import { freePort } from '../../start/processes/free-port.js';
+import { freePort } from '../../process/free-port.js';
 import type { Call } from '../api-caller.js';
 import { type Closers, log, observe, withClosers, writeResult } from '../benchmark.js';
 import { clientFields } from '../client-fields.js';

@@ -1,9 +1,9 @@
 import { ulid } from 'ulid';
-import { createStepOutput } from '../../activities/records/step-output.js';
+import { createStepOutput } from '../../activities/operation/step-output.js';
 import { scriptText } from '../../activities/ssh/shell.js';
-import { pollUntil } from '../../start/processes/poll.js';
-import type { OperationRequest } from '../../workflows/contract/operation.js';
-import { jobKey } from '../../workflows/contract/step.js';
+import { pollUntil } from '../../process/poll.js';
+import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
+import { jobKey } from '../../workflows/contract/operation/step.js';
 import {
   type Closers,
   log,

@@ -1,7 +1,7 @@
 import { Worker } from '@temporalio/worker';
 import { ulid } from 'ulid';
 import { sh } from '../../activities/ssh/shell.js';
-import type { OperationRequest } from '../../workflows/contract/operation.js';
+import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
 import { type Closers, log, observe, withClosers, writeResult } from '../benchmark.js';
 import { DURABILITY } from '../environment.js';
 import { interleave, type Variant } from '../interleave.js';

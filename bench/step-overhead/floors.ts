@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { diesWithParent } from '../../start/processes/dies-with-parent.js';
-import { pollUntil } from '../../start/processes/poll.js';
-import { endProcess, processId } from '../../start/processes/process-id.js';
-import { run } from '../../start/processes/run.js';
+import { diesWithParent } from '../../process/dies-with-parent.js';
+import { pollUntil } from '../../process/poll.js';
+import { endProcess, processId } from '../../process/process-id.js';
+import { run } from '../../process/run.js';
 import type { LabTarget } from '../lab-target.js';
 
 const OPEN_MS = 15_000;

@@ -1,7 +1,7 @@
 import { proxyActivities } from '@temporalio/workflow';
-import { failure } from '../../workflows/contract/failures.js';
-import type { OperationInput } from '../../workflows/contract/operation.js';
-import type { StepContext } from '../../workflows/contract/step.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import type { OperationInput } from '../../workflows/contract/operation/operation.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 import { acts } from '../../workflows/operation/acts.js';
 import { runOperation } from '../../workflows/operation/operation.js';
 

@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm';
-import type { ClientChange } from '../../workflows/contract/client-change.js';
+import type { ClientChange } from '../../workflows/contract/clients/client-change.js';
 import type { Queries, Tx } from '../database.js';
 import { clientChanges } from '../schema/index.js';
 

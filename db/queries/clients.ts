@@ -1,7 +1,7 @@
 import { and, asc, count, desc, eq, ilike, inArray, isNull, lt, ne, sql } from 'drizzle-orm';
 import { builtOnce, type Queries, type Tx } from '../database.js';
 import { backups, billingTypes, clients, operations, servers, type ClientStatus } from '../schema/index.js';
-import { END_STATES } from '../../workflows/contract/operation.js';
+import { END_STATES } from '../../workflows/contract/operation/operation.js';
 
 export type ClientRow = typeof clients.$inferSelect;
 export type NewClient = Omit<typeof clients.$inferInsert, 'id'>;

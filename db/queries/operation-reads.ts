@@ -13,7 +13,7 @@ import {
   or,
   sql,
 } from 'drizzle-orm';
-import type { OperationState } from '../../workflows/contract/operation.js';
+import type { OperationState } from '../../workflows/contract/operation/operation.js';
 import { builtOnce, type Queries } from '../database.js';
 import { operationEvents, operations, operationSteps } from '../schema/index.js';
 

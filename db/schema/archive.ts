@@ -1,5 +1,5 @@
 import { integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
-import type { TimelineType } from '../../workflows/contract/timeline.js';
+import type { TimelineType } from '../../workflows/contract/operation/timeline.js';
 import { moment } from './columns.js';
 import { operations } from './operations.js';
 

@@ -10,8 +10,8 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
-import type { ClientChange } from '../../workflows/contract/client-change.js';
-import type { ClientNames } from '../../workflows/contract/clients.js';
+import type { ClientChange } from '../../workflows/contract/clients/client-change.js';
+import type { ClientNames } from '../../workflows/contract/clients/clients.js';
 import { moment } from './columns.js';
 import { servers } from './servers.js';
 

@@ -18,7 +18,7 @@ import type {
   StepError,
   StepState,
   Warning,
-} from '../../workflows/contract/operation.js';
+} from '../../workflows/contract/operation/operation.js';
 import { moment } from './columns.js';
 
 /** Projection of operations; history is the truth, this is what lists and reads without Temporal use. */

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
 import { IMAGE_LABELS } from '../../activities/docker/image-labels.js';
-import type { Log } from '../../start/processes/log.js';
+import type { Log } from '../../process/log.js';
 import { findGo } from '../../start/tools/go.js';
-import { run } from '../../start/processes/run.js';
+import { run } from '../../process/run.js';
 
 export const SAMPLE_IMAGE = 'slipway-sample';
 

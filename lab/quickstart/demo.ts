@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Log } from '../../start/processes/log.js';
+import type { Log } from '../../process/log.js';
 import type { ApiClient, Fields } from './api-client.js';
 
 interface CheckHost {

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { diesWithParent } from '../../start/processes/dies-with-parent.js';
-import { freePort } from '../../start/processes/free-port.js';
-import { pollUntil } from '../../start/processes/poll.js';
-import { endProcess, processId } from '../../start/processes/process-id.js';
+import { diesWithParent } from '../../process/dies-with-parent.js';
+import { freePort } from '../../process/free-port.js';
+import { pollUntil } from '../../process/poll.js';
+import { endProcess, processId } from '../../process/process-id.js';
 
 export interface RunningSlipway {
   apiUrl: string;

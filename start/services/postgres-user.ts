@@ -1,4 +1,4 @@
-import { run } from '../processes/run.js';
+import { run } from '../../process/run.js';
 
 export interface User {
   uid: number;

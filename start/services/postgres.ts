@@ -5,13 +5,13 @@ import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import postgres from 'postgres';
-import type { Log } from '../processes/log.js';
-import { diesWithParent } from '../processes/dies-with-parent.js';
-import { freePort } from '../processes/free-port.js';
-import { pollUntil } from '../processes/poll.js';
-import { endProcess, type ProcessId, processId, sendSignal } from '../processes/process-id.js';
+import type { Log } from '../../process/log.js';
+import { diesWithParent } from '../../process/dies-with-parent.js';
+import { freePort } from '../../process/free-port.js';
+import { pollUntil } from '../../process/poll.js';
+import { endProcess, type ProcessId, processId, sendSignal } from '../../process/process-id.js';
 import { asUser, serverUser, type User, withAccess } from './postgres-user.js';
-import { run } from '../processes/run.js';
+import { run } from '../../process/run.js';
 
 export interface PostgresServer {
   /** login of the cluster's superuser, database `slipway` */

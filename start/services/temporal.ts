@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log } from '../processes/log.js';
-import { diesWithParent } from '../processes/dies-with-parent.js';
-import { freePort } from '../processes/free-port.js';
-import { pollUntil } from '../processes/poll.js';
-import { endProcess, type ProcessId, processId, sendSignal } from '../processes/process-id.js';
-import { run } from '../processes/run.js';
+import type { Log } from '../../process/log.js';
+import { diesWithParent } from '../../process/dies-with-parent.js';
+import { freePort } from '../../process/free-port.js';
+import { pollUntil } from '../../process/poll.js';
+import { endProcess, type ProcessId, processId, sendSignal } from '../../process/process-id.js';
+import { run } from '../../process/run.js';
 import { ensureTemporal } from '../tools/temporal-cli.js';
 
 export interface TemporalServer {

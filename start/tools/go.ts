@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import type { Log } from '../processes/log.js';
-import { run } from '../processes/run.js';
+import type { Log } from '../../process/log.js';
+import { run } from '../../process/run.js';
 import { environmentWith } from './config.js';
 import { findOnPath } from './tool-cache.js';
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Log } from '../processes/log.js';
+import type { Log } from '../../process/log.js';
 import { searchPath, toolsDir } from './config.js';
-import { withLock } from '../processes/lock.js';
+import { withLock } from '../../process/lock.js';
 
 /** One way to a tool. */
 export interface Source {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { run } from '../processes/run.js';
+import { run } from '../../process/run.js';
 
 interface Wheel {
   /** pip's own form: name, version and hashes */

@@ -1,9 +1,10 @@
-import type { Client, Connections, OutputChunk, Server } from '../../activities/connections.js';
+import type { Client, Connections } from '../../activities/clients/connections.js';
+import type { OutputChunk, Server } from '../../activities/hosts/connections.js';
 import type { Ssh } from '../../activities/ssh/types.js';
-import type { ClientNames } from '../../workflows/contract/clients.js';
-import { failure } from '../../workflows/contract/failures.js';
-import { makeOperationId } from '../../workflows/contract/ids.js';
-import type { StepContext } from '../../workflows/contract/step.js';
+import type { ClientNames } from '../../workflows/contract/clients/clients.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import { makeOperationId } from '../../workflows/contract/operation/ids.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 
 export function newOperation(): string {
   return makeOperationId(Date.now(), Math.random);

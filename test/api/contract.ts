@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { describeApi } from '../../api/openapi.js';
-import type { Router } from '../../api/router.js';
+import { describeApi } from '../../api/http/openapi.js';
+import type { Router } from '../../api/http/router.js';
 
 interface Schema {
   $ref?: string;

@@ -7,7 +7,7 @@ import { sql } from 'drizzle-orm';
 import { readConfig } from '../../api/config.js';
 import { type ApiServer, startApi } from '../../api/server.js';
 import { servers } from '../../db/schema/index.js';
-import { run } from '../../start/processes/run.js';
+import { run } from '../../process/run.js';
 import { ensureSchemathesis } from '../../lab/schemathesis.js';
 import { ADMIN, basic, type Harness, openHarness } from './harness.js';
 

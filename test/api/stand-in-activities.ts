@@ -1,8 +1,8 @@
 import { eq, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
 import { operations } from '../../db/schema/index.js';
-import type { HoldAction } from '../../workflows/contract/operation.js';
-import type { DecisionPayload } from '../../workflows/contract/signals.js';
+import type { HoldAction } from '../../workflows/contract/operation/operation.js';
+import type { DecisionPayload } from '../../workflows/contract/operation/signals.js';
 
 export type StandInActivities = ReturnType<typeof createStandInActivities>;
 

@@ -8,11 +8,11 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import { ADMIN_PASSWORD_SIGNAL } from '../../workflows/contract/clients.js';
-import type { OperationInput } from '../../workflows/contract/operation.js';
-import type { OperationPlan } from '../../workflows/contract/plan.js';
-import type { ProbeInput, ProbeResults } from '../../workflows/contract/servers.js';
-import type { DecisionPayload } from '../../workflows/contract/signals.js';
+import { ADMIN_PASSWORD_SIGNAL } from '../../workflows/contract/clients/clients.js';
+import type { OperationInput } from '../../workflows/contract/operation/operation.js';
+import type { OperationPlan } from '../../workflows/contract/operation/plan.js';
+import type { ProbeInput, ProbeResults } from '../../workflows/contract/servers/probes.js';
+import type { DecisionPayload } from '../../workflows/contract/operation/signals.js';
 import type { StandInActivities } from './stand-in-activities.js';
 
 const { begin, decided, finish } = proxyActivities<StandInActivities>({ startToCloseTimeout: '10s' });

@@ -8,8 +8,8 @@ import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hostsDir } from '../../lab/host-files.js';
-import { pollUntil } from '../../start/processes/poll.js';
-import { run as runCommand } from '../../start/processes/run.js';
+import { pollUntil } from '../../process/poll.js';
+import { run as runCommand } from '../../process/run.js';
 import { noLab } from '../support/lab.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { unpackPinned } from '../../lab/debian-package.js';
-import { run } from '../../start/processes/run.js';
+import { run } from '../../process/run.js';
 
 const CONTROL = `Package: probe
 Version: 1

@@ -8,8 +8,8 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type LabHost, type LabHostRecord, startLabHost } from '../../lab/host.js';
 import { sweepHosts } from '../../lab/host-files.js';
-import { pollUntil } from '../../start/processes/poll.js';
-import { isAlive, sendSignal } from '../../start/processes/process-id.js';
+import { pollUntil } from '../../process/poll.js';
+import { isAlive, sendSignal } from '../../process/process-id.js';
 import { labAvailability } from '../../lab/tools.js';
 import { makeSshKey, type SshKey } from './ssh-command.js';
 

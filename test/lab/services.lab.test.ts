@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import postgres from 'postgres';
 import { startPostgres } from '../../start/services/postgres.js';
-import { isAlive } from '../../start/processes/process-id.js';
-import { run } from '../../start/processes/run.js';
+import { isAlive } from '../../process/process-id.js';
+import { run } from '../../process/run.js';
 import { startTemporal } from '../../start/services/temporal.js';
 import { ensureTemporal } from '../../start/tools/temporal-cli.js';
 

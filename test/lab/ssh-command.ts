@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LabHost } from '../../lab/host.js';
-import { run } from '../../start/processes/run.js';
+import { run } from '../../process/run.js';
 
 export interface SshKey {
   publicKey: string;

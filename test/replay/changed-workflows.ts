@@ -1,7 +1,7 @@
 /** `setAdminPassword` as somebody might change it without a thought for open executions; for the negative tests. */
 import { proxyActivities } from '@temporalio/workflow';
-import type { SetAdminPasswordParams } from '../../workflows/contract/clients.js';
-import type { OperationInput } from '../../workflows/contract/operation.js';
+import type { SetAdminPasswordParams } from '../../workflows/contract/clients/clients.js';
+import type { OperationInput } from '../../workflows/contract/operation/operation.js';
 import { setAdminPassword } from '../../workflows/index.js';
 
 type Input = OperationInput<SetAdminPasswordParams>;

@@ -1,10 +1,10 @@
-import type { CleanupActivities } from '../../activities/records/cleanup.js';
-import type { FleetRecords } from '../../activities/records/fleet.js';
+import type { CleanupActivities } from '../../activities/operation/cleanup.js';
+import type { FleetRecords } from '../../activities/servers/fleet.js';
 import type { createActivities } from '../../worker/activities.js';
-import type { BuildImageParams } from '../../workflows/contract/builds.js';
-import type { CleanupPlan } from '../../workflows/contract/cleanup.js';
-import type { ClientNames } from '../../workflows/contract/clients.js';
-import type { ChildToStart } from '../../workflows/contract/fan-out.js';
+import type { BuildImageParams } from '../../workflows/contract/servers/builds.js';
+import type { CleanupPlan } from '../../workflows/contract/operation/cleanup.js';
+import type { ClientNames } from '../../workflows/contract/clients/clients.js';
+import type { ChildToStart } from '../../workflows/contract/operation/fan-out.js';
 
 /** What acts of workflows name, with the real names and result shapes; a stand-in that drifts does not compile. */
 type StandIns = ReturnType<typeof createActivities>;

@@ -6,7 +6,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { run } from '../../start/processes/run.js';
+import { run } from '../../process/run.js';
 import { ensureTool, type Source } from '../../start/tools/tool-cache.js';
 import { unpackWheel } from '../../start/tools/wheel.js';
 

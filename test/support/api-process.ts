@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { pollUntil } from '../../start/processes/poll.js';
+import { pollUntil } from '../../process/poll.js';
 
 const PASSWORD = 'a long test password';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { LabHost } from '../../lab/host.js';
-import type { OperationView } from '../../workflows/contract/operation.js';
+import type { OperationView } from '../../workflows/contract/operation/operation.js';
 import { census } from './census.js';
 import { hostnameOf } from './client-checks.js';
 import { readClientDatabase } from './client-database.js';

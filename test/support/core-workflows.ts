@@ -1,7 +1,7 @@
 /** Workflows that only tests of the operation core need, beside those of every test. */
 import { proxyActivities } from '@temporalio/workflow';
-import { failure } from '../../workflows/contract/failures.js';
-import type { OperationInput } from '../../workflows/contract/operation.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import type { OperationInput } from '../../workflows/contract/operation/operation.js';
 import { acts } from '../../workflows/operation/acts.js';
 import { runOperation } from '../../workflows/operation/operation.js';
 import type { WorldActivities } from './scripted-operation.js';

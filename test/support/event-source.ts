@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { pollUntil } from '../../start/processes/poll.js';
+import { pollUntil } from '../../process/poll.js';
 
 export interface Received {
   event: string;

@@ -1,6 +1,6 @@
-import type { ChildToStart, FanOutResult, FanOutRules } from '../../workflows/contract/fan-out.js';
-import type { OperationInput } from '../../workflows/contract/operation.js';
-import type { StepContext } from '../../workflows/contract/step.js';
+import type { ChildToStart, FanOutResult, FanOutRules } from '../../workflows/contract/operation/fan-out.js';
+import type { OperationInput } from '../../workflows/contract/operation/operation.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 import { acts } from '../../workflows/operation/acts.js';
 import { runOperation } from '../../workflows/operation/operation.js';
 

@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { publicKeyLine } from '../../activities/ssh/keys.js';
 import { type LabHost, startLabHost } from '../../lab/host.js';
 import { deliverProduct } from '../../lab/product/deliver.js';
-import type { OperationView } from '../../workflows/contract/operation.js';
+import type { OperationView } from '../../workflows/contract/operation/operation.js';
 import { census } from './census.js';
 import { readClientDatabase } from './client-database.js';
 import { labPrivateKey, sharedHost } from './lab.js';

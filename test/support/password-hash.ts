@@ -1,4 +1,4 @@
-import { run } from '../../start/processes/run.js';
+import { run } from '../../process/run.js';
 
 /** Whether a bcrypt hash is the password's: by the C library, not by the product that has made it. */
 export async function verifiesPassword(password: string, hash: string): Promise<boolean> {

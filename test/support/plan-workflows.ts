@@ -1,8 +1,8 @@
 /** A story with every member of an operation, for the tests of plans. */
-import type { ChildToStart } from '../../workflows/contract/fan-out.js';
-import { failure } from '../../workflows/contract/failures.js';
-import type { OperationInput } from '../../workflows/contract/operation.js';
-import type { StepContext } from '../../workflows/contract/step.js';
+import type { ChildToStart } from '../../workflows/contract/operation/fan-out.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import type { OperationInput } from '../../workflows/contract/operation/operation.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 import { acts } from '../../workflows/operation/acts.js';
 import { runOperation } from '../../workflows/operation/operation.js';
 

@@ -2,8 +2,8 @@ import type { Client } from '@temporalio/client';
 import { eq } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
 import { clients, servers } from '../../db/schema/index.js';
-import { failure } from '../../workflows/contract/failures.js';
-import type { StepContext } from '../../workflows/contract/step.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 
 export const FAULTS = [
   'fails before its effect',

@@ -1,9 +1,10 @@
-import type { AdmissionNeed } from '../../workflows/contract/admission.js';
-import { failure } from '../../workflows/contract/failures.js';
-import type { OperationInput } from '../../workflows/contract/operation.js';
-import type { StepContext } from '../../workflows/contract/step.js';
+import type { AdmissionNeed } from '../../workflows/contract/operation/admission.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
+import type { OperationInput } from '../../workflows/contract/operation/operation.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 import { acts } from '../../workflows/operation/acts.js';
-import { type Operation, runOperation } from '../../workflows/operation/operation.js';
+import { runOperation } from '../../workflows/operation/operation.js';
+import type { Operation } from '../../workflows/operation/story.js';
 
 export interface ScriptedStep {
   key: string;

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pollUntil } from '../../start/processes/poll.js';
+import { pollUntil } from '../../process/poll.js';
 import { type Happening, readWorld, spawnScriptedWorker } from './scripted-worker-spawn.js';
 import type { Services } from './services.js';
 

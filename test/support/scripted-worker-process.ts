@@ -5,7 +5,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { openDatabase } from '../../db/database.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
-import { failure } from '../../workflows/contract/failures.js';
+import { failure } from '../../workflows/contract/operation/failures.js';
 import type { ListActivities } from './fan-out-operation.js';
 import type { WorldActivities } from './scripted-operation.js';
 import { testBundle } from './services.js';

@@ -4,17 +4,21 @@ import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Duration } from '@temporalio/common';
 import { ulid } from 'ulid';
-import type { WaitPace } from '../../activities/records/admissions.js';
-import type { StepInterceptorOptions } from '../../activities/records/step-interceptor.js';
+import type { WaitPace } from '../../activities/operation/admissions.js';
+import type { StepInterceptorOptions } from '../../activities/operation/step-interceptor.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
 import { operations, operationEvents, operationSteps, operationUndos } from '../../db/schema/index.js';
-import { pollUntil } from '../../start/processes/poll.js';
+import { pollUntil } from '../../process/poll.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
-import type { AdmissionNeed } from '../../workflows/contract/admission.js';
-import { type FailureKind, failure } from '../../workflows/contract/failures.js';
-import type { OperationLimits, OperationRequest, OperationView } from '../../workflows/contract/operation.js';
-import type { StepContext } from '../../workflows/contract/step.js';
+import type { AdmissionNeed } from '../../workflows/contract/operation/admission.js';
+import { type FailureKind, failure } from '../../workflows/contract/operation/failures.js';
+import type {
+  OperationLimits,
+  OperationRequest,
+  OperationView,
+} from '../../workflows/contract/operation/operation.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 import type { ListActivities } from './fan-out-operation.js';
 import type { ScriptedParams, ScriptedStep, WorldActivities } from './scripted-operation.js';
 import { openServices, type OwnServices, type Services, testBundle } from './services.js';

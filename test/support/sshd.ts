@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { fingerprint, makePrivateKey, publicKeyLine } from '../../activities/ssh/keys.js';
-import { diesWithParent } from '../../start/processes/dies-with-parent.js';
-import { freePort } from '../../start/processes/free-port.js';
-import { pollUntil } from '../../start/processes/poll.js';
+import { diesWithParent } from '../../process/dies-with-parent.js';
+import { freePort } from '../../process/free-port.js';
+import { pollUntil } from '../../process/poll.js';
 
 export interface TestSshd {
   port: number;

@@ -8,7 +8,7 @@ import {
   type HistoryEvent,
   itemsOf,
   type TimelineItem,
-} from '../../workflows/contract/timeline.js';
+} from '../../workflows/contract/operation/timeline.js';
 
 /** One minute sweep, as the schedule would start it. */
 export async function sweep(client: Client, taskQueue: string): Promise<void> {

@@ -9,7 +9,7 @@ import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
 import { createActivities } from '../../worker/activities.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
-import type { StepContext } from '../../workflows/contract/step.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 import { createGate } from './gate.js';
 import { labPrivateKey } from './lab.js';
 import { EACH_STEP, planReader, readServerPlan } from './planned-fault.js';

@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { Client } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { pollUntil } from '../../start/processes/poll.js';
+import { pollUntil } from '../../process/poll.js';
 import { ensureSchedules } from '../../worker/schedules.js';
-import { SCHEDULE_IDS } from '../../workflows/contract/schedules.js';
+import { SCHEDULE_IDS } from '../../workflows/contract/operation/schedules.js';
 import { openServices, type Services } from '../support/services.js';
 
 describe('schedules of the sweeps', () => {

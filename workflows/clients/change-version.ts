@@ -1,15 +1,15 @@
-import type { DockerActivities } from '../../activities/docker/activities.js';
-import type { NginxActivities } from '../../activities/nginx/activities.js';
-import type { ProductActivities } from '../../activities/product/commands.js';
-import type { ClientRecords } from '../../activities/records/client-records.js';
-import type { VersionRecords } from '../../activities/records/version-records.js';
+import type { DockerActivities } from '../../activities/clients/containers/activities.js';
+import type { NginxActivities } from '../../activities/clients/publication/activities.js';
+import type { ProductActivities } from '../../activities/clients/commands/commands.js';
+import type { ClientRecords } from '../../activities/clients/records/client-records.js';
+import type { VersionRecords } from '../../activities/clients/records/version-records.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
-import type { SqlActivities } from '../../activities/sql/activities.js';
-import type { VersionChange } from '../contract/clients.js';
-import { failure } from '../contract/failures.js';
-import { subjectId } from '../contract/ids.js';
+import type { SqlActivities } from '../../activities/clients/database/activities.js';
+import type { VersionChange } from '../contract/clients/clients.js';
+import { failure } from '../contract/operation/failures.js';
+import { subjectId } from '../contract/operation/ids.js';
 import { acts } from '../operation/acts.js';
-import type { Operation } from '../operation/operation.js';
+import type { Operation } from '../operation/story.js';
 import { requireId } from './params.js';
 
 const records = acts<ClientRecords & VersionRecords>();

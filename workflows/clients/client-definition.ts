@@ -1,7 +1,7 @@
 import type { JobActivities } from '../../activities/servers/jobs.js';
-import { subjectId } from '../contract/ids.js';
+import { subjectId } from '../contract/operation/ids.js';
 import { acts } from '../operation/acts.js';
-import type { Definition } from '../operation/operation.js';
+import type { Definition } from '../operation/story.js';
 import { requireId } from './params.js';
 
 const jobs = acts<JobActivities>();

@@ -1,11 +1,12 @@
-import type { DockerActivities } from '../../activities/docker/activities.js';
-import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { DockerActivities } from '../../activities/clients/containers/activities.js';
+import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
-import type { ClientThing, DeleteClientParams } from '../contract/clients.js';
-import { subjectId } from '../contract/ids.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { ClientThing, DeleteClientParams } from '../contract/clients/clients.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
-import { type Operation, runOperation } from '../operation/operation.js';
+import { runOperation } from '../operation/operation.js';
+import type { Operation } from '../operation/story.js';
 import { requireId } from './params.js';
 import { removeThing } from './remove-thing.js';
 

@@ -1,8 +1,8 @@
-import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
-import { subjectId } from '../contract/ids.js';
-import type { LockClientParams } from '../contract/licenses.js';
-import type { OperationInput } from '../contract/operation.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { LockClientParams } from '../contract/clients/licenses.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { requireId } from './params.js';

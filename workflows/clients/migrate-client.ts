@@ -1,6 +1,6 @@
-import type { VersionRecords } from '../../activities/records/version-records.js';
-import type { MigrateClientParams } from '../contract/clients.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { VersionRecords } from '../../activities/clients/records/version-records.js';
+import type { MigrateClientParams } from '../contract/clients/clients.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { changeVersion, ofOneClient, requireParams } from './change-version.js';

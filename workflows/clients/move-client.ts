@@ -1,15 +1,16 @@
-import type { DockerActivities } from '../../activities/docker/activities.js';
-import type { MoveActivities } from '../../activities/moves/activities.js';
-import type { NginxActivities } from '../../activities/nginx/activities.js';
-import type { ClientPlaceRecords } from '../../activities/records/client-places.js';
-import type { ClientRecords } from '../../activities/records/client-records.js';
-import type { SqlActivities } from '../../activities/sql/activities.js';
-import type { ClientThing, MoveClientParams, MoveRoute } from '../contract/clients.js';
-import { failure } from '../contract/failures.js';
-import { subjectId } from '../contract/ids.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { DockerActivities } from '../../activities/clients/containers/activities.js';
+import type { MoveActivities } from '../../activities/clients/moves/activities.js';
+import type { NginxActivities } from '../../activities/clients/publication/activities.js';
+import type { ClientPlaceRecords } from '../../activities/clients/records/client-places.js';
+import type { ClientRecords } from '../../activities/clients/records/client-records.js';
+import type { SqlActivities } from '../../activities/clients/database/activities.js';
+import type { ClientThing, MoveClientParams, MoveRoute } from '../contract/clients/clients.js';
+import { failure } from '../contract/operation/failures.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
-import { type Operation, runOperation } from '../operation/operation.js';
+import { runOperation } from '../operation/operation.js';
+import type { Operation } from '../operation/story.js';
 import { requireId } from './params.js';
 import { secureClient } from './secure-client.js';
 

@@ -1,8 +1,8 @@
-import type { MailActivities } from '../../activities/mail/activities.js';
-import { failure } from '../contract/failures.js';
-import { subjectId } from '../contract/ids.js';
-import type { NotifyExpiryParams } from '../contract/licenses.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { MailActivities } from '../../activities/clients/mail/activities.js';
+import { failure } from '../contract/operation/failures.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { NotifyExpiryParams } from '../contract/clients/licenses.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { requireId } from './params.js';

@@ -1,4 +1,4 @@
-import { failure } from '../contract/failures.js';
+import { failure } from '../contract/operation/failures.js';
 
 /** Row ids are positive integers; anything else was typed by hand. */
 export function requireId(field: string, value: unknown): void {

@@ -1,7 +1,7 @@
-import type { RefreshActivities } from '../../activities/docker/refresh.js';
-import type { ClientRecords } from '../../activities/records/client-records.js';
-import type { RebootClientParams } from '../contract/clients.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { RefreshActivities } from '../../activities/clients/containers/refresh.js';
+import type { ClientRecords } from '../../activities/clients/records/client-records.js';
+import type { RebootClientParams } from '../contract/clients/clients.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { clientDefinition } from './client-definition.js';

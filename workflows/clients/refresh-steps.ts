@@ -1,9 +1,9 @@
-import type { RefreshActivities } from '../../activities/docker/refresh.js';
-import type { NginxActivities } from '../../activities/nginx/activities.js';
-import type { VhostRefreshActivities } from '../../activities/nginx/refresh.js';
-import type { ClientThing } from '../contract/clients.js';
+import type { RefreshActivities } from '../../activities/clients/containers/refresh.js';
+import type { NginxActivities } from '../../activities/clients/publication/activities.js';
+import type { VhostRefreshActivities } from '../../activities/clients/publication/refresh.js';
+import type { ClientThing } from '../contract/clients/clients.js';
 import { acts } from '../operation/acts.js';
-import type { Operation } from '../operation/operation.js';
+import type { Operation } from '../operation/story.js';
 
 const docker = acts<RefreshActivities>();
 const nginx = acts<NginxActivities>();

@@ -1,8 +1,8 @@
-import type { ClientPlaceRecords } from '../../activities/records/client-places.js';
-import type { MoveActivities } from '../../activities/moves/activities.js';
-import type { RemoveKeptSourceParams } from '../contract/clients.js';
-import { subjectId } from '../contract/ids.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { ClientPlaceRecords } from '../../activities/clients/records/client-places.js';
+import type { MoveActivities } from '../../activities/clients/moves/activities.js';
+import type { RemoveKeptSourceParams } from '../contract/clients/clients.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { requireId } from './params.js';

@@ -1,10 +1,10 @@
-import type { CertificateActivities } from '../../activities/certificates/activities.js';
-import type { DockerActivities } from '../../activities/docker/activities.js';
-import type { NginxActivities } from '../../activities/nginx/activities.js';
-import type { SqlActivities } from '../../activities/sql/activities.js';
-import type { ThingToRemove } from '../contract/clients.js';
+import type { CertificateActivities } from '../../activities/clients/certificates/activities.js';
+import type { DockerActivities } from '../../activities/clients/containers/activities.js';
+import type { NginxActivities } from '../../activities/clients/publication/activities.js';
+import type { SqlActivities } from '../../activities/clients/database/activities.js';
+import type { ThingToRemove } from '../contract/clients/clients.js';
 import { acts } from '../operation/acts.js';
-import type { Operation } from '../operation/operation.js';
+import type { Operation } from '../operation/story.js';
 
 const sql = acts<SqlActivities>();
 const certificates = acts<CertificateActivities>();

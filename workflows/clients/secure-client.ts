@@ -1,8 +1,11 @@
-import type { CertificateActivities, IssuedCertificate } from '../../activities/certificates/activities.js';
-import type { NginxActivities } from '../../activities/nginx/activities.js';
-import type { ClientThing } from '../contract/clients.js';
+import type {
+  CertificateActivities,
+  IssuedCertificate,
+} from '../../activities/clients/certificates/activities.js';
+import type { NginxActivities } from '../../activities/clients/publication/activities.js';
+import type { ClientThing } from '../contract/clients/clients.js';
 import { acts } from '../operation/acts.js';
-import type { Operation } from '../operation/operation.js';
+import type { Operation } from '../operation/story.js';
 
 const certificates = acts<CertificateActivities>();
 const nginx = acts<NginxActivities>();

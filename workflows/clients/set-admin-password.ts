@@ -1,11 +1,11 @@
-import type { MailActivities } from '../../activities/mail/activities.js';
-import type { ProductActivities } from '../../activities/product/commands.js';
-import type { ClientRecords } from '../../activities/records/client-records.js';
+import type { MailActivities } from '../../activities/clients/mail/activities.js';
+import type { ProductActivities } from '../../activities/clients/commands/commands.js';
+import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
-import type { SetAdminPasswordParams } from '../contract/clients.js';
-import { failure } from '../contract/failures.js';
-import { subjectId } from '../contract/ids.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { SetAdminPasswordParams } from '../contract/clients/clients.js';
+import { failure } from '../contract/operation/failures.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { requireId } from './params.js';

@@ -1,9 +1,9 @@
-import type { ProductChangeActivities } from '../../activities/product/changes.js';
-import type { ClientChangeRecords } from '../../activities/records/client-change-records.js';
-import type { ClientRecords } from '../../activities/records/client-records.js';
-import type { SqlActivities } from '../../activities/sql/activities.js';
-import type { SetMaintenanceParams } from '../contract/clients.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { ProductChangeActivities } from '../../activities/clients/commands/changes.js';
+import type { ClientChangeRecords } from '../../activities/clients/records/client-change-records.js';
+import type { ClientRecords } from '../../activities/clients/records/client-records.js';
+import type { SqlActivities } from '../../activities/clients/database/activities.js';
+import type { SetMaintenanceParams } from '../contract/clients/clients.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { clientDefinition } from './client-definition.js';

@@ -1,7 +1,7 @@
-import type { VersionRecords } from '../../activities/records/version-records.js';
-import type { SwitchClientParams } from '../contract/clients.js';
-import { failure } from '../contract/failures.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { VersionRecords } from '../../activities/clients/records/version-records.js';
+import type { SwitchClientParams } from '../contract/clients/clients.js';
+import { failure } from '../contract/operation/failures.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { changeVersion, ofOneClient, requireParams } from './change-version.js';

@@ -1,10 +1,10 @@
-import type { ProductChangeActivities } from '../../activities/product/changes.js';
-import type { ClientChangeRecords } from '../../activities/records/client-change-records.js';
-import type { SqlActivities } from '../../activities/sql/activities.js';
-import { isCarriedTo } from '../contract/client-change.js';
-import type { UpdateClientParams } from '../contract/clients.js';
-import { failure } from '../contract/failures.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { ProductChangeActivities } from '../../activities/clients/commands/changes.js';
+import type { ClientChangeRecords } from '../../activities/clients/records/client-change-records.js';
+import type { SqlActivities } from '../../activities/clients/database/activities.js';
+import { isCarriedTo } from '../contract/clients/client-change.js';
+import type { UpdateClientParams } from '../contract/clients/clients.js';
+import { failure } from '../contract/operation/failures.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { clientDefinition } from './client-definition.js';

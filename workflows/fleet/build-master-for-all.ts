@@ -1,10 +1,10 @@
-import type { ReleaseRecords } from '../../activities/records/releases.js';
-import type { BuildMasterForAllParams } from '../contract/builds.js';
-import { failure } from '../contract/failures.js';
-import type { FanOutResult } from '../contract/fan-out.js';
-import { subjectId } from '../contract/ids.js';
-import type { OperationInput } from '../contract/operation.js';
-import { branchOf, VERSION } from '../contract/versions.js';
+import type { ReleaseRecords } from '../../activities/servers/releases.js';
+import type { BuildMasterForAllParams } from '../contract/servers/builds.js';
+import { failure } from '../contract/operation/failures.js';
+import type { FanOutResult } from '../contract/operation/fan-out.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { OperationInput } from '../contract/operation/operation.js';
+import { branchOf, VERSION } from '../contract/clients/versions.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 

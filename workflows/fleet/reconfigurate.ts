@@ -1,8 +1,8 @@
-import type { FleetRecords } from '../../activities/records/fleet.js';
-import type { FanOutRules } from '../contract/fan-out.js';
-import type { ReconfigurateParams, ReconfigurateResult } from '../contract/fleet.js';
-import { subjectId } from '../contract/ids.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { FleetRecords } from '../../activities/servers/fleet.js';
+import type { FanOutRules } from '../contract/operation/fan-out.js';
+import type { ReconfigurateParams, ReconfigurateResult } from '../contract/servers/fleet.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { rulesOf } from './rules.js';

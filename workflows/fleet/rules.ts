@@ -1,6 +1,6 @@
-import { failure } from '../contract/failures.js';
-import type { FanOutRules } from '../contract/fan-out.js';
-import { CANARY_MAX, DEFAULT_RULES, WINDOW_MAX } from '../contract/fleet.js';
+import { failure } from '../contract/operation/failures.js';
+import type { FanOutRules } from '../contract/operation/fan-out.js';
+import { CANARY_MAX, DEFAULT_RULES, WINDOW_MAX } from '../contract/servers/fleet.js';
 
 const BOUNDS: [keyof FanOutRules, number, number][] = [
   ['window', 1, WINDOW_MAX],

@@ -1,4 +1,4 @@
-import type { Act, Acts } from '../contract/step.js';
+import type { Act, Acts } from '../contract/operation/step.js';
 
 /** Makers of acts for an activity factory's functions: `acts<SqlActivities>().ensureDatabase(input)` is data, not a call. */
 export function acts<Activities>(): Acts<Activities> {

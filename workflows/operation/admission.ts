@@ -1,10 +1,10 @@
 import { ActivityFailure, CancellationScope, log, proxyActivities } from '@temporalio/workflow';
-import type { AdmissionAnswer, AdmissionNeed, WaitActivities } from '../contract/admission.js';
-import { type FailureKind, failure } from '../contract/failures.js';
-import type { Run } from './run.js';
+import type { AdmissionAnswer, AdmissionNeed, WaitActivities } from '../contract/operation/admission.js';
+import type { OperationLimits, OperationRequest } from '../contract/operation/operation.js';
+import { type FailureKind, failure } from '../contract/operation/failures.js';
 import { stepErrorOf } from './step-failure.js';
 import { CLAIM_TIMING } from './timing.js';
-import { waits, whileShown } from './waits.js';
+import { waits, type Waiter, whileShown } from './waits.js';
 
 /** Plain JSON, for the next run of a chain. */
 export interface AdmissionState {
@@ -44,8 +44,14 @@ const ANSWERED: readonly FailureKind[] = [
   'RateLimited',
 ];
 
+/** The operation that asks. */
+interface Asking extends Waiter {
+  readonly request: OperationRequest;
+  limits: OperationLimits;
+}
+
 export function createAdmission(
-  run: Run,
+  run: Asking,
   need: AdmissionNeed | undefined,
   state: AdmissionState = { taking: 1, admitted: false, everAdmitted: false },
 ): Admission {

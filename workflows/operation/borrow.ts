@@ -7,10 +7,16 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import { failure } from '../contract/failures.js';
-import { makeOperationId } from '../contract/ids.js';
-import { LEND_KIND, type LendParams, LENT_SIGNAL, type Lent, RELEASE_SIGNAL } from '../contract/lend.js';
-import type { OperationInput, OperationRequest, StepError } from '../contract/operation.js';
+import { failure } from '../contract/operation/failures.js';
+import { makeOperationId } from '../contract/operation/ids.js';
+import {
+  LEND_KIND,
+  type LendParams,
+  LENT_SIGNAL,
+  type Lent,
+  RELEASE_SIGNAL,
+} from '../contract/operation/lend.js';
+import type { OperationInput, OperationRequest, StepError } from '../contract/operation/operation.js';
 import type { Run } from './run.js';
 import { collectSignals } from './signals.js';
 import { stepErrorOf } from './step-failure.js';

@@ -1,6 +1,6 @@
 import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
-import { capText } from '../contract/failures.js';
-import type { Act, StepRef } from '../contract/step.js';
+import { capText } from '../contract/operation/failures.js';
+import type { Act, StepRef } from '../contract/operation/step.js';
 
 /** The server refuses longer ones. */
 const SUMMARY_LIMIT_BYTES = 200;

@@ -1,5 +1,10 @@
 import { workflowInfo } from '@temporalio/workflow';
-import type { OperationInput, OperationLimits, OperationView, StepError } from '../contract/operation.js';
+import type {
+  OperationInput,
+  OperationLimits,
+  OperationView,
+  StepError,
+} from '../contract/operation/operation.js';
 import type { AdmissionState } from './admission.js';
 import type { Written } from './recorder.js';
 import type { SagaEntry } from './saga.js';

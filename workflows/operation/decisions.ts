@@ -1,5 +1,5 @@
-import type { Hold, HoldAction, OperationState } from '../contract/operation.js';
-import type { DecisionPayload } from '../contract/signals.js';
+import type { Hold, HoldAction, OperationState } from '../contract/operation/operation.js';
+import type { DecisionPayload } from '../contract/operation/signals.js';
 
 /** What a decision is judged against. */
 export interface Moment {

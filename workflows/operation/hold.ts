@@ -1,6 +1,6 @@
 import { condition, defineSignal, setHandler } from '@temporalio/workflow';
-import type { Decision, Hold, HoldAction, OperationLimits } from '../contract/operation.js';
-import { DECISION_SIGNALS, type DecisionPayload, readDecision } from '../contract/signals.js';
+import type { Decision, Hold, HoldAction, OperationLimits } from '../contract/operation/operation.js';
+import { DECISION_SIGNALS, type DecisionPayload, readDecision } from '../contract/operation/signals.js';
 import { type Moment, reasonToIgnore } from './decisions.js';
 
 /** A window given again is short: the operator knows by now that the system is back. */

@@ -5,10 +5,17 @@ import {
   getExternalWorkflowHandle,
   setHandler,
 } from '@temporalio/workflow';
-import { failure } from '../contract/failures.js';
-import { LEND_KIND, type LendParams, LENT_SIGNAL, type Lent, RELEASE_SIGNAL } from '../contract/lend.js';
-import type { OperationInput } from '../contract/operation.js';
-import { announceStart, checkedParams, claim, type Definition, end } from './operation.js';
+import { failure } from '../contract/operation/failures.js';
+import {
+  LEND_KIND,
+  type LendParams,
+  LENT_SIGNAL,
+  type Lent,
+  RELEASE_SIGNAL,
+} from '../contract/operation/lend.js';
+import type { OperationInput } from '../contract/operation/operation.js';
+import { announceStart, checkedParams, claim, end } from './operation.js';
+import type { Definition } from './story.js';
 import { createRun, type Run } from './run.js';
 import { waits } from './waits.js';
 

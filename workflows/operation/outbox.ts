@@ -1,4 +1,4 @@
-import type { LogLine, OperationRecord } from '../contract/records.js';
+import type { LogLine, OperationRecord } from '../contract/operation/records.js';
 
 export interface Waiting {
   lines: LogLine[];

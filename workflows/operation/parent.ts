@@ -1,5 +1,5 @@
 import { CancellationScope, getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
-import { CHILD_SIGNAL, type ChildReport } from '../contract/fan-out.js';
+import { CHILD_SIGNAL, type ChildReport } from '../contract/operation/fan-out.js';
 import type { Run } from './run.js';
 
 /** Says to the operation that started this one how it goes. A parent that is gone needs to hear nothing. */

@@ -4,24 +4,24 @@ import {
   type ActivityOptions,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { LeftUndo } from '../contract/cleanup.js';
-import { failure } from '../contract/failures.js';
-import type { FanOutResult } from '../contract/fan-out.js';
-import { OPERATION_ID } from '../contract/ids.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { LeftUndo } from '../contract/operation/cleanup.js';
+import { failure } from '../contract/operation/failures.js';
+import type { FanOutResult } from '../contract/operation/fan-out.js';
+import { OPERATION_ID } from '../contract/operation/ids.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import {
   type FailedCheck,
   idOfPlan,
   type OperationPlan,
   type PlannedKind,
   type PlannedStep,
-} from '../contract/plan.js';
-import type { Act, StepRef } from '../contract/step.js';
+} from '../contract/operation/plan.js';
+import type { Act, StepRef } from '../contract/operation/step.js';
 import { callAct } from './calls.js';
-import type { FanOutOptions } from './fan-out-state.js';
-import type { Definition, Operation, Story } from './operation.js';
+import type { FanOutOptions } from './fan-out/state.js';
+import type { Definition, Operation, Story } from './story.js';
 import { stepErrorOf } from './step-failure.js';
-import type { CheckOptions, DuringOptions, Planned, StepOptions, TakeStep } from './steps.js';
+import type { CheckOptions, DuringOptions, Planned, StepOptions, TakeStep } from './step-options.js';
 
 /** Somebody waits for the answer, so nothing is tried again; three slow checks fit into the 30 s of a plan. */
 const CHECK_TIMING: ActivityOptions = {

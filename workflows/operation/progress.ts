@@ -8,7 +8,7 @@ import type {
   StepState,
   StepView,
   Warning,
-} from '../contract/operation.js';
+} from '../contract/operation/operation.js';
 
 export type ProgressEvent =
   | { type: 'step_started'; key: string; title: string; attempt: number; time: string }

@@ -1,5 +1,5 @@
 import { ActivityFailure, CancellationScope, log, proxyActivities } from '@temporalio/workflow';
-import type { LogLine, OperationRecord, OperationRecords } from '../contract/records.js';
+import type { LogLine, OperationRecord, OperationRecords } from '../contract/operation/records.js';
 import { createOutbox, type Outbox } from './outbox.js';
 import { RECORD_TIMING } from './timing.js';
 

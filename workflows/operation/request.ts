@@ -1,5 +1,5 @@
-import { failure } from '../contract/failures.js';
-import { OPERATION_ID } from '../contract/ids.js';
+import { failure } from '../contract/operation/failures.js';
+import { OPERATION_ID } from '../contract/operation/ids.js';
 
 const ACTOR_LIMIT = 200;
 /** What `staticSummary` of the API carries, with room for a long host name. */

@@ -5,8 +5,8 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { AdmissionNeed } from '../contract/admission.js';
-import { makeOperationId } from '../contract/ids.js';
+import type { AdmissionNeed } from '../contract/operation/admission.js';
+import { makeOperationId } from '../contract/operation/ids.js';
 import type {
   Decision,
   Leftover,
@@ -15,9 +15,9 @@ import type {
   OperationRequest,
   OperationView,
   StepError,
-} from '../contract/operation.js';
-import { VIEW_QUERY } from '../contract/signals.js';
-import type { StepRef, Undo } from '../contract/step.js';
+} from '../contract/operation/operation.js';
+import { VIEW_QUERY } from '../contract/operation/signals.js';
+import type { StepRef, Undo } from '../contract/operation/step.js';
 import { type Admission, createAdmission } from './admission.js';
 import { type Carried, carriedOf } from './carried.js';
 import { type Decisions, listenForDecisions } from './hold.js';

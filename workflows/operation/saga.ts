@@ -1,4 +1,4 @@
-import type { Undo } from '../contract/step.js';
+import type { Undo } from '../contract/operation/step.js';
 
 export interface SagaEntry extends Undo {
   step: string;

@@ -4,14 +4,14 @@ import {
   proxyActivities,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { capText, hintOf, kindOf, REACTIONS } from '../contract/failures.js';
-import type { OperationRecords } from '../contract/records.js';
-import { searchAttribute } from '../contract/search-attributes.js';
+import { capText, hintOf, kindOf, REACTIONS } from '../contract/operation/failures.js';
+import type { OperationRecords } from '../contract/operation/records.js';
+import { searchAttribute } from '../contract/operation/search-attributes.js';
 import { hasInput, holdActions, openWindow, renewWindow, type TakenDecision, type Window } from './hold.js';
 import { tellParent } from './parent.js';
 import type { Run } from './run.js';
 import { StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
-import type { StepOptions } from './steps.js';
+import type { StepOptions } from './step-options.js';
 import { RECORD_TIMING } from './timing.js';
 
 export interface Settling {

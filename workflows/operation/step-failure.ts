@@ -5,8 +5,8 @@ import {
   isCancellation,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import { type FailureKind, hintOf, isFailureKind } from '../contract/failures.js';
-import type { StepError } from '../contract/operation.js';
+import { type FailureKind, hintOf, isFailureKind } from '../contract/operation/failures.js';
+import type { StepError } from '../contract/operation/operation.js';
 
 /** A step that no automatic retry could mend. Internal: it never leaves the step runner. */
 export class StepFailed extends Error {

@@ -1,5 +1,5 @@
 import { CancellationScope, proxyActivities } from '@temporalio/workflow';
-import type { CleanupRecords, LeftUndo } from '../contract/cleanup.js';
+import type { CleanupRecords, LeftUndo } from '../contract/operation/cleanup.js';
 import { callAct } from './calls.js';
 import type { Run } from './run.js';
 import type { SagaEntry } from './saga.js';

@@ -1,6 +1,6 @@
 import { proxyActivities, workflowInfo } from '@temporalio/workflow';
-import { type WaitActivities, waitsQueue } from '../contract/admission.js';
-import type { Run } from './run.js';
+import { type WaitActivities, waitsQueue } from '../contract/operation/admission.js';
+import type { Recorder } from './recorder.js';
 
 /**
  * Activities that wait for other operations, on the queue of waits. They are bounded by their own input; one whose
@@ -19,9 +19,15 @@ export function waits(): Pick<WaitActivities, 'awaitAdmission' | 'awaitSubject'>
   });
 }
 
+/** The operation that waits. */
+export interface Waiter {
+  readonly recorder: Pick<Recorder, 'flush'>;
+  apply(event: { type: 'waiting'; for: string | null }): void;
+}
+
 /** Shows and records what is waited for, as long as it is. */
 export async function whileShown<Result>(
-  run: Run,
+  run: Waiter,
   what: string,
   wait: () => Promise<Result>,
 ): Promise<Result> {

@@ -8,10 +8,10 @@ import {
   type Workflow,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
-import { makeOperationId } from '../contract/ids.js';
-import type { OperationRequest } from '../contract/operation.js';
-import { searchAttribute } from '../contract/search-attributes.js';
-import { type OperationKind, WORKFLOW_TYPES } from '../contract/start.js';
+import { makeOperationId } from '../contract/operation/ids.js';
+import type { OperationRequest } from '../contract/operation/operation.js';
+import { searchAttribute } from '../contract/operation/search-attributes.js';
+import { type OperationKind, WORKFLOW_TYPES } from '../contract/operation/start.js';
 
 export interface SweptOperation {
   kind: OperationKind;

@@ -1,5 +1,5 @@
 import { proxyActivities } from '@temporalio/workflow';
-import type { AvailabilityActivities } from '../../activities/monitoring/availability.js';
+import type { AvailabilityActivities } from '../../activities/clients/monitoring/availability.js';
 
 /** Every minute: is every client reachable. Its result is in the clients' rows. */
 export async function sweepAvailability(): Promise<{ asked: number }> {

@@ -1,7 +1,7 @@
 import { proxyActivities } from '@temporalio/workflow';
-import type { LicenseRecords } from '../../activities/licenses/license-records.js';
-import { subjectId } from '../contract/ids.js';
-import { CLOCK_ACTOR, type DueClient } from '../contract/licenses.js';
+import type { LicenseRecords } from '../../activities/clients/licenses/license-records.js';
+import { subjectId } from '../contract/operation/ids.js';
+import { CLOCK_ACTOR, type DueClient } from '../contract/clients/licenses.js';
 import { inLanes, runOperationInLane, type SweptOperation } from './start-operation.js';
 
 /** Mails and SQL statements of a second each; more at once would only crowd the worker of other operations. */

@@ -1,11 +1,11 @@
 import { ActivityFailure, proxyActivities } from '@temporalio/workflow';
-import type { CertificateSweep } from '../../activities/certificates/activities.js';
-import type { NightlyActivities } from '../../activities/records/sweep-nightly.js';
+import type { CertificateSweep } from '../../activities/clients/certificates/activities.js';
+import type { NightlyActivities } from '../../activities/operation/sweep-nightly.js';
 import type { BackupActivities } from '../../activities/servers/backups.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
-import { NIGHTLY_ACTOR } from '../contract/cleanup.js';
-import type { RemoveKeptSourceParams } from '../contract/clients.js';
-import { subjectId } from '../contract/ids.js';
+import { NIGHTLY_ACTOR } from '../contract/operation/cleanup.js';
+import type { RemoveKeptSourceParams } from '../contract/clients/clients.js';
+import { subjectId } from '../contract/operation/ids.js';
 import { inLanes, runOperationInLane, startOperation } from './start-operation.js';
 
 /** Clean-ups started by one night: more need a person, and history has its limits. */

@@ -1,6 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
-import type { NoticeActivities } from '../../activities/mail/notices.js';
-import type { SweepActivities } from '../../activities/records/sweep.js';
+import type { NoticeActivities } from '../../activities/operation/deliver-notices.js';
+import type { SweepActivities } from '../../activities/operation/sweep.js';
 
 /** Every minute: rows are made true where their writer died. Not an operation: nothing of it needs a person. */
 export async function sweepOperations() {

@@ -1,6 +1,6 @@
 import { ActivityFailure, proxyActivities } from '@temporalio/workflow';
-import type { Counted, UserCountActivities } from '../../activities/monitoring/user-counts.js';
-import type { NightlyActivities } from '../../activities/records/sweep-nightly.js';
+import type { Counted, UserCountActivities } from '../../activities/clients/monitoring/user-counts.js';
+import type { NightlyActivities } from '../../activities/operation/sweep-nightly.js';
 import { inLanes } from './start-operation.js';
 
 /** Two SSH channels each. */

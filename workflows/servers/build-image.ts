@@ -1,11 +1,11 @@
-import type { BuildActivities } from '../../activities/builds/activities.js';
+import type { BuildActivities } from '../../activities/servers/builds/activities.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
-import type { AnnouncementActivities } from '../../activities/sql/announcements.js';
-import type { BuildImageParams, BuildImageResult } from '../contract/builds.js';
-import { failure } from '../contract/failures.js';
-import { subjectId } from '../contract/ids.js';
-import type { OperationInput } from '../contract/operation.js';
-import { AUTO_VERSION, BUILD_BRANCHES, branchOf, VERSION } from '../contract/versions.js';
+import type { AnnouncementActivities } from '../../activities/servers/announcements.js';
+import type { BuildImageParams, BuildImageResult } from '../contract/servers/builds.js';
+import { failure } from '../contract/operation/failures.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { OperationInput } from '../contract/operation/operation.js';
+import { AUTO_VERSION, BUILD_BRANCHES, branchOf, VERSION } from '../contract/clients/versions.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { requireId } from '../clients/params.js';

@@ -1,6 +1,6 @@
-import { subjectId } from '../contract/ids.js';
-import type { RefreshResult, ServerFanOutParams } from '../contract/fleet.js';
-import type { OperationInput } from '../contract/operation.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { RefreshResult, ServerFanOutParams } from '../contract/servers/fleet.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { requireId } from '../clients/params.js';
 import { rulesOf } from '../fleet/rules.js';
 import { runOperation } from '../operation/operation.js';

@@ -1,5 +1,5 @@
 import { proxyActivities } from '@temporalio/workflow';
-import type { ProbeInput, ProbeKind, ProbeResults } from '../contract/servers.js';
+import type { ProbeInput, ProbeKind, ProbeResults } from '../contract/servers/probes.js';
 
 interface Probes {
   probeServer(input: ProbeInput): Promise<ProbeResults[ProbeKind]>;

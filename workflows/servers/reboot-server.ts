@@ -1,9 +1,9 @@
 import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { RebootActivities } from '../../activities/servers/reboot.js';
 import { requireId } from '../clients/params.js';
-import { subjectId } from '../contract/ids.js';
-import type { RebootResult, ServerParams } from '../contract/maintenance.js';
-import type { OperationInput } from '../contract/operation.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { RebootResult, ServerParams } from '../contract/servers/maintenance.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 

@@ -1,7 +1,7 @@
 import type { ConfigurationActivities } from '../../activities/servers/configuration.js';
-import type { RefreshResult, ServerFanOutParams } from '../contract/fleet.js';
-import { subjectId } from '../contract/ids.js';
-import type { OperationInput } from '../contract/operation.js';
+import type { RefreshResult, ServerFanOutParams } from '../contract/servers/fleet.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { requireId } from '../clients/params.js';
 import { rulesOf } from '../fleet/rules.js';
 import { acts } from '../operation/acts.js';

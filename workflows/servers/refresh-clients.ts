@@ -1,8 +1,8 @@
-import type { FleetRecords } from '../../activities/records/fleet.js';
-import type { RefreshResult, ServerFanOutParams } from '../contract/fleet.js';
+import type { FleetRecords } from '../../activities/servers/fleet.js';
+import type { RefreshResult, ServerFanOutParams } from '../contract/servers/fleet.js';
 import { rulesOf } from '../fleet/rules.js';
 import { acts } from '../operation/acts.js';
-import type { Operation } from '../operation/operation.js';
+import type { Operation } from '../operation/story.js';
 
 const fleet = acts<FleetRecords>();
 

@@ -1,10 +1,10 @@
-import type { FleetRecords } from '../../activities/records/fleet.js';
+import type { FleetRecords } from '../../activities/servers/fleet.js';
 import type { ImageActivities } from '../../activities/servers/images.js';
-import { failure } from '../contract/failures.js';
-import type { FanOutResult } from '../contract/fan-out.js';
-import type { SwitchAllParams } from '../contract/fleet.js';
-import { subjectId } from '../contract/ids.js';
-import type { OperationInput } from '../contract/operation.js';
+import { failure } from '../contract/operation/failures.js';
+import type { FanOutResult } from '../contract/operation/fan-out.js';
+import type { SwitchAllParams } from '../contract/servers/fleet.js';
+import { subjectId } from '../contract/operation/ids.js';
+import type { OperationInput } from '../contract/operation/operation.js';
 import { requireId } from '../clients/params.js';
 import { rulesOf } from '../fleet/rules.js';
 import { acts } from '../operation/acts.js';

@@ -1,4 +1,4 @@
-import { ADMIN_PASSWORD_SIGNAL } from '../../../workflows/contract/clients.js';
+import { ADMIN_PASSWORD_SIGNAL } from '../../../workflows/contract/clients/clients.js';
 import { client, failsFirst, type RecordedPath, retryOnce } from './path.js';
 
 export const CLIENT_PATHS: readonly RecordedPath[] = [

@@ -1,4 +1,4 @@
-import { failure } from '../../../workflows/contract/failures.js';
+import { failure } from '../../../workflows/contract/operation/failures.js';
 import { client, failsFirst, type RecordedPath, retryOnce } from './path.js';
 
 /** One scripted operation for each key; the subjects of a fan-out are of no other path. */

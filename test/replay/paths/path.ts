@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { failure } from '../../../workflows/contract/failures.js';
-import type { OperationView } from '../../../workflows/contract/operation.js';
-import type { StepContext } from '../../../workflows/contract/step.js';
+import { failure } from '../../../workflows/contract/operation/failures.js';
+import type { OperationView } from '../../../workflows/contract/operation/operation.js';
+import type { StepContext } from '../../../workflows/contract/operation/step.js';
 
 export interface RecordedRun {
   handle: WorkflowHandle;

@@ -1,0 +1,100 @@
+import type { ClientNames, ClientThing } from '../../../workflows/contract/clients/clients.js';
+import { mark } from '../../../workflows/contract/operation/ids.js';
+import type { StepRef } from '../../../workflows/contract/operation/step.js';
+import type { Server } from '../../hosts/connections.js';
+import { type Script, sh } from '../../ssh/shell.js';
+import { rootContainer } from '../../docker/root-container.js';
+
+export interface Backup {
+  /** directory on the server with the dump, the archive of the files and a marker */
+  path: string;
+  sizeBytes: number;
+}
+
+/** A step that is done again after its client has been serving makes another one: visitors have written since. */
+export function backupPath(
+  server: Server,
+  { name }: ClientNames,
+  { operation, try: number }: Pick<StepRef, 'operation' | 'try'>,
+): string {
+  const again = number > 1 ? `-${number}` : '';
+  return `${server.baseDir}/backup/clients/${name}-${operation}${again}`;
+}
+
+/** The login that the engine's dump tool reads from a file: an option file of MariaDB, or a line of `.pgpass`. */
+export function dumpLogin({ sqlEngine, sqlUser }: Server, password: string): string {
+  if (sqlEngine === 'postgres') return `*:*:*:${passField(sqlUser)}:${passField(password)}\n`;
+  return `[client]\nuser=${quotedOption(sqlUser)}\npassword=${quotedOption(password)}\n`;
+}
+
+function passField(text: string): string {
+  return text.replaceAll(/[\\:]/g, String.raw`\$&`);
+}
+
+function quotedOption(text: string): string {
+  return `"${text.replaceAll(/[\\"]/g, String.raw`\$&`)}"`;
+}
+
+/**
+ * Dump of the database and archive of the directory, beside first and then by rename, so that a backup is whole or
+ * absent. What is gone already is left out and said so. The login comes on standard input. Prints `size <bytes>` last.
+ */
+export function backupScript(input: {
+  thing: ClientThing;
+  server: Server;
+  docker: readonly string[];
+  /** the one that makes the backup: its operation's name and mark are on it */
+  step: StepRef;
+}): Script {
+  const { thing, server, docker, step } = input;
+  const { names } = thing;
+  const path = backupPath(server, names, step);
+  return sh`
+umask 077
+set -o pipefail
+final=${path} made=${`${path}.partial`} dir=${names.directory} name=${names.name}
+host=${server.sqlHost} port=${server.sqlPort} user=${server.sqlUser}
+${rootContainer(docker, names)}
+size() { du -sb -- "$final" | awk '{ print "size " $1 }'; }
+if [ -d "$final" ]; then size; exit 0; fi
+# of this try and of earlier ones
+rm -rf -- ${backupPath(server, names, { ...step, try: 1 })}*.partial
+mkdir -p -- "$made"
+trap 'rm -f -- "$made/.login"' EXIT
+cat > "$made/.login"
+printf '%s\n' ${mark(step.operation)} > "$made/.slipway"
+${server.sqlEngine === 'postgres' ? DUMP_POSTGRES : DUMP_MARIADB}
+rm -f -- "$made/.login"
+if [ ! -d "$dir" ]; then echo "$dir is not there any more"
+elif [ -z "$(find "$dir" ! -readable -print -quit 2>/dev/null || echo unreadable)" ]; then
+  echo "archiving $dir"
+  tar -C "$dir" -czf "$made/files.tar.gz" .
+else
+  echo "archiving $dir as root"
+  as_root "$dir" ro 'cd /slipway && tar -czf - .' </dev/null > "$made/files.tar.gz"
+fi
+mv -T -- "$made" "$final"
+size`;
+}
+
+/** In a transaction of its own, so that visitors go on working; the client's own routines and events belong to it. */
+const DUMP_MARIADB = sh`
+dump=$(command -v mariadb-dump || command -v mysqldump)
+echo "dumping database $name"
+if ! "$dump" "--defaults-extra-file=$made/.login" --host="$host" --port="$port" --single-transaction --quick \
+  --routines --events --triggers --hex-blob -- "$name" 2> "$made/.said" | gzip > "$made/database.sql.gz"; then
+  cat -- "$made/.said"
+  grep -q 'Unknown database' -- "$made/.said" || exit 1
+  rm -f -- "$made/database.sql.gz"
+fi
+rm -f -- "$made/.said"`;
+
+const DUMP_POSTGRES = sh`
+echo "dumping database $name"
+if ! PGPASSFILE=$made/.login pg_dump --no-password --host="$host" --port="$port" --username="$user" --format=custom \
+  --no-owner --file="$made/database.dump" -- "$name" 2> "$made/.said"; then
+  cat -- "$made/.said"
+  grep -q 'database "[^"]*" does not exist' -- "$made/.said" || exit 1
+  rm -f -- "$made/database.dump"
+fi
+rm -f -- "$made/.said"`;

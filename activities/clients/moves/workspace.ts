@@ -1,0 +1,16 @@
+import { OPERATION_ID } from '../../../workflows/contract/operation/ids.js';
+import { failure } from '../../../workflows/contract/operation/failures.js';
+import type { Server } from '../../hosts/connections.js';
+
+/** Where a move or copy lays down an image that is under way. */
+export function workspaceOf(server: Pick<Server, 'baseDir'>, operation: string): string {
+  if (!OPERATION_ID.test(operation)) throw failure('InvalidInput', `no operation id: ${operation}`);
+  return `${server.baseDir}/slipway/moves/${operation.toLowerCase()}`;
+}
+
+/** What a dump consists of; a database is one of the first two. */
+export const DUMP_FILES = ['database.sql.gz', 'database.dump', 'files.tar.gz', 'sums'] as const;
+
+/** Sums of the source, and those of the target that are compared with them. */
+export const SUMS = { source: 'sums', target: 'sums.here' } as const;
+export type SumsOf = keyof typeof SUMS;

@@ -1,0 +1,178 @@
+import type { z } from '@hono/zod-openapi';
+import type { ClientStatus } from '../../db/schema/index.js';
+import type {
+  MailClientParams,
+  SetDemoParams,
+  SetMaintenanceParams,
+} from '../../workflows/contract/clients/clients.js';
+import type { OperationKind } from '../../workflows/contract/operation/start.js';
+import { answerStarted, callerOf, startOptions } from '../operations/caller.js';
+import { momentOf } from './change.js';
+import { startChange } from './start-change.js';
+import { PRESENT } from './status.js';
+import type { RouteDeps } from '../operations/deps.js';
+import { oneOf } from '../http/fields.js';
+import { type Router } from '../http/router.js';
+import { ExpireDateInput } from './schemas.js';
+import { IdParams, StartQuery } from '../http/pages.js';
+import { starting, STARTS } from '../operations/start-schemas.js';
+
+const tag = 'Clients';
+
+const MaintainParams = IdParams.extend({
+  state: oneOf(['1', '0']).openapi({
+    param: { name: 'state', in: 'path' },
+    description: '`1`: on, `0`: off',
+    example: '1',
+  }),
+});
+
+type Own<Params> = Omit<Params, 'clientId' | 'serverId'>;
+
+/** A word behind a client's path that starts an operation; the source lists each as GET, POST does the same. */
+interface Verb {
+  path: string;
+  kind: OperationKind;
+  summary: string;
+  description: string;
+  allowed: readonly ClientStatus[];
+  params?: typeof MaintainParams;
+  operation: (path: { state?: '1' | '0' }) => object;
+  title: (id: number, path: { state?: '1' | '0' }) => string;
+}
+
+const VERBS: readonly Verb[] = [
+  {
+    path: 'demo_enable',
+    kind: 'set_demo',
+    summary: 'Write demo data',
+    description: "Runs the product's demo seeder.",
+    allowed: PRESENT,
+    operation: () => ({ enabled: true }) satisfies Own<SetDemoParams>,
+    title: (id) => `Enable the demo data of client ${id}`,
+  },
+  {
+    path: 'demo_disable',
+    kind: 'set_demo',
+    summary: 'Remove demo data',
+    description: "Runs the inverse of the product's demo seeder.",
+    allowed: PRESENT,
+    operation: () => ({ enabled: false }) satisfies Own<SetDemoParams>,
+    title: (id) => `Disable the demo data of client ${id}`,
+  },
+  {
+    path: 'maintain/{state}',
+    kind: 'set_maintenance',
+    summary: 'Turn the maintenance page on or off',
+    description: "The product's own page, by its `cloud_settings` and its command; nginx serves on.",
+    allowed: ['active', 'maintenance'],
+    params: MaintainParams,
+    operation: ({ state }) => ({ on: state === '1' }) satisfies Own<SetMaintenanceParams>,
+    title: (id, { state }) => `Turn the maintenance page of client ${id} ${state === '1' ? 'on' : 'off'}`,
+  },
+  {
+    path: 'reboot',
+    kind: 'reboot_client',
+    summary: "Restart a client's containers",
+    description: 'Restarts them and waits until they are healthy.',
+    allowed: PRESENT,
+    operation: () => ({}),
+    title: (id) => `Restart the containers of client ${id}`,
+  },
+  {
+    path: 'send_success',
+    kind: 'mail_client',
+    summary: 'Mail address and login',
+    description:
+      'The password is in it only as long as it is kept: until the first such mail, at most 7 days.',
+    allowed: PRESENT,
+    operation: () => ({ template: 'send_success' }) satisfies Own<MailClientParams>,
+    title: (id) => `Mail send_success to client ${id}`,
+  },
+  {
+    path: 'send_expire',
+    kind: 'mail_client',
+    summary: 'Mail that the licence ends soon',
+    description: 'Says when it ends, or that it has ended.',
+    allowed: PRESENT,
+    operation: () => ({ template: 'send_expire' }) satisfies Own<MailClientParams>,
+    title: (id) => `Mail send_expire to client ${id}`,
+  },
+];
+
+export function addClientVerbRoutes(router: Router, deps: RouteDeps): void {
+  for (const verb of VERBS) {
+    for (const method of ['get', 'post'] as const) addVerb(router, deps, { verb, method });
+  }
+  addExpireDate(router, deps);
+}
+
+function addVerb(
+  router: Router,
+  deps: RouteDeps,
+  { verb, method }: { verb: Verb; method: 'get' | 'post' },
+): void {
+  const { path, kind, summary, description, allowed, operation, title } = verb;
+  router.add(
+    {
+      ...starting,
+      method,
+      path: `/clients/{id}/${path}`,
+      tag,
+      summary,
+      description,
+      params: verb.params ?? IdParams,
+      query: StartQuery,
+      problems: ['wrong_status', ...STARTS],
+    },
+    async (c, { params, query }) => {
+      const { id, ...rest } = params as z.output<typeof IdParams> & { state?: '1' | '0' };
+      const result = await startChange(deps, {
+        kind,
+        id,
+        caller: callerOf(c, query),
+        options: startOptions(query),
+        allowed,
+        wish: () => ({ params: operation(rest), title: title(id, rest) }),
+      });
+      return answerStarted(c, result);
+    },
+  );
+}
+
+function addExpireDate(router: Router, deps: RouteDeps): void {
+  router.add(
+    {
+      ...starting,
+      method: 'post',
+      path: '/clients/{id}/expire_date',
+      tag,
+      summary: 'Set the end of the licence',
+      description: "Written to the client's database; a later end unlocks an expired client at once.",
+      params: IdParams,
+      query: StartQuery,
+      body: ExpireDateInput,
+      problems: ['wrong_status', ...STARTS],
+    },
+    async (c, { params: { id }, query, body }) => {
+      const { sender } = body;
+      const result = await startChange(deps, {
+        kind: 'set_expire_date',
+        id,
+        caller: callerOf(c, { ...body, query }),
+        options: startOptions(query),
+        allowed: PRESENT,
+        wish(client) {
+          const licenseExpiresAt = momentOf(body.license_expires_at, client.timezone);
+          return {
+            params: {},
+            title: `Set the licence end of client ${id}`,
+            changes: licenseExpiresAt === undefined ? {} : { licenseExpiresAt },
+            detail: { sender, license_expires_at: licenseExpiresAt ?? null },
+          };
+        },
+      });
+      return answerStarted(c, result);
+    },
+  );
+}

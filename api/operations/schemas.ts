@@ -1,0 +1,347 @@
+import { z } from '@hono/zod-openapi';
+import { OPERATION_ID } from '../../workflows/contract/operation/ids.js';
+import { END_STATES, LIVE_STATES, STEP_STATES } from '../../workflows/contract/operation/operation.js';
+import { freeText, line, oneOf, optional, pattern, rowId } from '../http/fields.js';
+import { OperationRef } from '../http/problem.js';
+import { orNull } from '../http/pages.js';
+
+export const OPERATION_STATES = [...LIVE_STATES, ...END_STATES] as const;
+
+const operationId = () =>
+  pattern(OPERATION_ID, 26, 'must be an operation id').openapi({
+    description: 'Operation id',
+    example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1',
+  });
+
+export const OperationParams = z.object({ id: operationId().openapi({ param: { name: 'id', in: 'path' } }) });
+
+export const OperationFilter = z.object({
+  subject: optional(line({ max: 200 })).openapi({
+    description: 'Only of this subject',
+    example: 'client:42',
+  }),
+  kind: optional(pattern(/^[a-z][a-z0-9_]{0,63}$/, 64, 'must be a kind such as create_client')).openapi({
+    description: 'Only of this kind',
+    example: 'create_client',
+  }),
+  state: optional(
+    z
+      .string()
+      .max(200)
+      .refine(isStates, `must be states, separated by commas, of ${OPERATION_STATES.join(', ')}`),
+  ).openapi({
+    type: 'string',
+    description: 'Only in one of these states, separated by commas',
+    example: 'running,holding',
+  }),
+  server: optional(rowId()).openapi({ description: 'Only on this server', example: 3 }),
+  client: optional(rowId()).openapi({ description: 'Only of this client', example: 42 }),
+  parent: optional(operationId()).openapi({
+    description: 'Only children of this operation',
+    example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1',
+  }),
+  cursor: optional(operationId()).openapi({
+    description: 'From the page before',
+    example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1',
+  }),
+});
+
+function isStates(value: string): boolean {
+  return value.split(',').every((state) => (OPERATION_STATES as readonly string[]).includes(state));
+}
+
+const when = (description: string) =>
+  z.string().openapi({ format: 'date-time', description, example: '2031-01-31T12:00:00.000Z' });
+
+export const StartedSchema = z
+  .object({
+    id: z
+      .union([z.number().int(), z.string()])
+      .openapi({ description: 'Id of what it is about, such as the client', example: 42 }),
+    operation: OperationRef,
+  })
+  .openapi('Started');
+
+const StepError = z
+  .object({
+    kind: z.string().openapi({ description: 'Failure kind', example: 'CommandFailed' }),
+    message: z.string().openapi({
+      description: 'What failed, on which target',
+      example: 'docker compose up exited with 1 on web-3',
+    }),
+    hint: z
+      .string()
+      .optional()
+      .openapi({ description: 'What a person can do', example: 'free some disk space' }),
+  })
+  .openapi('StepError');
+
+const Step = z
+  .object({
+    key: z.string().openapi({ description: 'Name of the step', example: 'database' }),
+    title: z.string().openapi({ description: 'Title', example: 'Create database and user' }),
+    state: z.enum(STEP_STATES).openapi({ description: 'State', example: 'done' }),
+    attempt: z.number().int().openapi({ description: 'Attempts so far', example: 1 }),
+    startedAt: when('When it began').nullable(),
+    endedAt: when('When it ended').nullable(),
+    summary: z.string().optional().openapi({ description: 'What it said', example: 'client42' }),
+    error: StepError.optional().openapi({ description: 'Its last failure' }),
+  })
+  .openapi('Step');
+
+const Hold = z
+  .object({
+    number: z.number().int().openapi({ description: 'Which hold of this operation', example: 1 }),
+    step: z.string().openapi({ description: 'Step that failed', example: 'container' }),
+    until: when('Then it is rolled back').nullable(),
+    actions: z
+      .array(z.enum(['retry', 'skip', 'rollback']))
+      .openapi({ description: 'What can be decided', example: ['retry', 'rollback'] }),
+    editable: z
+      .array(z.string())
+      .optional()
+      .openapi({ description: 'Fields that a retry may change', example: ['version_tag'] }),
+    error: StepError,
+  })
+  .openapi('Hold');
+
+const DecisionSchema = z
+  .object({
+    action: z
+      .enum(['retry', 'skip', 'rollback', 'cancel'])
+      .openapi({ description: 'Decision', example: 'retry' }),
+    time: when('When it arrived'),
+    actor: z.string().openapi({ description: 'Who decided', example: 'admin:admin' }),
+    note: z.string().optional().openapi({ description: 'Why', example: 'disk freed' }),
+    accepted: z.boolean().openapi({ description: 'Whether it had an effect', example: true }),
+    ignored: z
+      .string()
+      .optional()
+      .openapi({ description: 'Why it had none', example: 'meant for another hold' }),
+    id: z
+      .string()
+      .optional()
+      .openapi({ description: 'Id of the decision', example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1' }),
+    hold: z.number().int().optional().openapi({ description: 'Hold that it was for', example: 1 }),
+  })
+  .openapi('Decision');
+
+const common = {
+  id: z.string().openapi({ description: 'Operation id', example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1' }),
+  kind: z.string().openapi({ description: 'What it does', example: 'create_client' }),
+  subject: z.string().openapi({ description: 'What it acts on; also the workflow id', example: 'client:42' }),
+  state: z.enum(OPERATION_STATES).openapi({ description: 'State', example: 'running' }),
+  title: z.string().openapi({ description: 'Title', example: 'Create client 42' }),
+  actor: z.string().openapi({ description: 'Who started it', example: 'admin:admin' }),
+  requestId: z
+    .string()
+    .nullable()
+    .openapi({ description: 'Request that started it', example: '6b0c8a1e-7f57-4c32-9f55-3a1f4b6a1f10' }),
+  startedAt: when('When it was started'),
+  endedAt: when('When it ended').nullable(),
+};
+
+export const OperationSchema = z
+  .object({
+    ...common,
+    steps: z.array(Step).openapi({ description: 'Steps so far, in order' }),
+    hold: orNull(Hold).openapi({ description: 'What it waits for a person with' }),
+    warnings: z
+      .array(
+        z.object({
+          step: z.string().openapi({ description: 'Step', example: 'mail' }),
+          message: z.string().openapi({ description: 'What went wrong', example: 'the mail server refused' }),
+        }),
+      )
+      .openapi({ description: 'What went wrong without mattering' }),
+    leftovers: z
+      .array(
+        z.object({
+          step: z.string().openapi({ description: 'Step that made it', example: 'database' }),
+          what: z.string().openapi({ description: 'What is left', example: 'Create database and user' }),
+          remedy: z.string().openapi({ description: 'What would remove it', example: 'removeDatabase' }),
+          error: z.string().openapi({ description: 'Why it is still there', example: 'connection refused' }),
+        }),
+      )
+      .openapi({ description: 'What could not be undone' }),
+    decisions: z.array(DecisionSchema).openapi({ description: 'What was decided, in order' }),
+    result: z.unknown().openapi({ description: 'What it answered', example: null }),
+    error: orNull(StepError).openapi({ description: 'Why it failed' }),
+    source: z
+      .enum(['live', 'projection'])
+      .openapi({ description: 'Asked just now, or as recorded last', example: 'live' }),
+    stuck: z.boolean().optional().openapi({ description: 'Its code fails repeatedly: a bug', example: true }),
+    waitingFor: z.string().optional().openapi({ description: 'What it waits for', example: 'server:3' }),
+    links: z.record(z.string(), z.string()).openapi({
+      description: 'Related resources',
+      example: { self: '/operations/01K4Q2V7T3W9Z8X6C5B4N3M2A1' },
+    }),
+  })
+  .openapi('Operation');
+
+export const OperationListSchema = z
+  .object({
+    data: z
+      .array(
+        z
+          .object({
+            ...common,
+            failedStep: z.string().nullable().openapi({ description: 'Step that failed', example: null }),
+            stuck: z
+              .boolean()
+              .optional()
+              .openapi({ description: 'Its code fails repeatedly: a bug', example: true }),
+            href: z.string().openapi({
+              description: 'Where to read it',
+              example: '/operations/01K4Q2V7T3W9Z8X6C5B4N3M2A1',
+            }),
+          })
+          .openapi('OperationEntry'),
+      )
+      .openapi({ description: 'Newest first' }),
+    cursor: z
+      .string()
+      .nullable()
+      .openapi({ description: 'For the next page; null at the end', example: null }),
+  })
+  .openapi('OperationList');
+
+/** 1000: what the workflow takes of a text in a signal. */
+const note = freeText(1000).openapi({ description: 'Why; goes into the history', example: 'disk freed' });
+
+export const DecisionInput = z
+  .object({
+    note: note.optional(),
+    input: z
+      .preprocess(
+        readJson,
+        z
+          .record(z.string().max(100), z.union([line({ max: 4000 }), z.number(), z.boolean(), z.null()]))
+          .optional(),
+      )
+      .openapi({
+        type: 'object',
+        description:
+          'With retry: changed fields, only those that the hold names as editable; in forms a text that holds a JSON object',
+        example: {},
+      }),
+  })
+  .openapi('DecisionInput');
+
+export const SkipInput = z
+  .object({ note: note.min(1, 'is required: say why it can be skipped') })
+  .openapi('SkipInput');
+export const NoteInput = z.object({ note: note.optional() }).openapi('NoteInput');
+
+function readJson(value: unknown): unknown {
+  if (value === '') return undefined;
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+export const DecisionAnswerSchema = z
+  .object({
+    decision: orNull(DecisionSchema).openapi({
+      description: 'As recorded; null while it is on its way, and for a cancel',
+    }),
+    operation: OperationRef,
+  })
+  .openapi('DecisionAnswer');
+
+export const BULK_ACTIONS = ['retry', 'skip', 'rollback', 'cancel', 'cleanup'] as const;
+/** One call ends within the minute that proxies give it, also when every decision is waited for. */
+export const BULK_MAX = 200;
+
+export const BulkInput = z
+  .object({
+    action: oneOf(BULK_ACTIONS).openapi({ description: 'What is decided for each', example: 'retry' }),
+    ids: z
+      .preprocess(
+        readJson,
+        z
+          .array(operationId(), 'must be a list of operation ids')
+          .min(1, 'must not be empty')
+          .max(BULK_MAX, `must have at most ${BULK_MAX} entries`)
+          .optional(),
+      )
+      .openapi({
+        type: 'array',
+        items: { type: 'string' },
+        description: 'These; in forms a text that holds a JSON array',
+        example: ['01K4Q2V7T3W9Z8X6C5B4N3M2A1'],
+      }),
+    filter: z
+      .preprocess(
+        readJson,
+        z
+          .strictObject(OperationFilter.shape, 'must be an object')
+          .refine((filter) => FILTERS.some((name) => filter[name] !== undefined), 'must narrow by something')
+          .optional(),
+      )
+      .openapi({
+        type: 'object',
+        description: `Or, newest first, ${BULK_MAX} of those that the list finds and, without \`state\`, that have not ended
+(to clean up: that ended \`rollback_incomplete\` or \`terminated\`): by \`subject\`,
+\`kind\`, \`state\`, \`server\`, \`client\`, and the \`cursor\` of the answer before; in forms a text that holds a JSON object`,
+        example: { state: 'holding', server: 3 },
+      }),
+    note: note.optional(),
+  })
+  .refine(({ ids, filter }) => (ids === undefined) !== (filter === undefined), {
+    path: ['ids'],
+    message: 'give either ids or filter',
+  })
+  .refine(({ action, note: why }) => action !== 'skip' || (why ?? '') !== '', {
+    path: ['note'],
+    message: 'is required: say why it can be skipped',
+  })
+  .openapi('BulkInput');
+
+const FILTERS = ['subject', 'kind', 'state', 'server', 'client'] as const;
+
+export const BulkAnswerSchema = z
+  .object({
+    results: z
+      .array(
+        z
+          .object({
+            id: z.string().openapi({ description: 'Operation id', example: '01K4Q2V7T3W9Z8X6C5B4N3M2A1' }),
+            subject: z.string().openapi({ description: 'What it acts on', example: 'client:42' }),
+            outcome: z.enum(['accepted', 'pending', 'refused']).openapi({
+              description: '`pending`: sent, not yet taken',
+              example: 'accepted',
+            }),
+            code: z
+              .string()
+              .optional()
+              .openapi({ description: 'With refused: the code of the problem', example: 'not_holding' }),
+            detail: z
+              .string()
+              .optional()
+              .openapi({ description: 'With refused: why', example: 'The operation waits for nobody' }),
+            operation: OperationRef.optional(),
+          })
+          .openapi('BulkResult'),
+      )
+      .openapi({ description: 'One for each operation, in the order of `ids`, or newest first' }),
+    cursor: z
+      .string()
+      .nullable()
+      .openapi({ description: 'With a filter that finds more: for the next call', example: null }),
+  })
+  .openapi('BulkAnswer');
+
+export const StepOutputSchema = z
+  .object({
+    step: z.string().openapi({ description: 'Key of the step', example: 'image' }),
+    text: z.string().openapi({ description: 'Its output from `after` on', example: 'Step 1/9 : FROM php\n' }),
+    cursor: z.number().int().openapi({ description: '`after` of the next page, in bytes', example: 262144 }),
+    complete: z
+      .boolean()
+      .openapi({ description: 'Nothing more comes, unless the step is done once more', example: false }),
+  })
+  .openapi('StepOutput');
