@@ -36,9 +36,12 @@ async function startServices(config: StartConfig, closers: Close[]): Promise<Loc
   await claimDataDir(config.dataDir, closers);
   const { dataDir, postgresPort, temporalPort, temporalUiPort } = config;
   const searchAttributes = Object.keys(SEARCH_ATTRIBUTES);
+  const services: { stop: Close }[] = [];
+  // neither needs the other to end
+  closers.push(() => Promise.all(services.map((service) => service.stop())));
   const keep = async <T extends { stop: Close }>(starting: Promise<T>): Promise<T> => {
     const service = await starting;
-    closers.push(() => service.stop());
+    services.push(service);
     return service;
   };
   const postgres = config.ownPostgres

@@ -20,7 +20,7 @@ const MARKS = { ok: '  ok   ', warning: '  warn ', error: '  MISS ' };
 /** Each is awaited for 5 s by the API; a worker that has just started on a busy machine may miss the first ones. */
 const CHECK_TRIES = 6;
 /** Quick enough to read along, and nothing beside what an operation costs. */
-const FOLLOW_MS = 300;
+const FOLLOW_MS = 100;
 /** nginx answers at once; a container that was just started may take a moment. */
 const PAGE_MS = 10_000;
 
