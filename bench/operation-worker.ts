@@ -61,7 +61,7 @@ export async function startOperationWorker(options: StartOperationWorker): Promi
     limits: DEFAULT_LIMITS,
     retryWindowMs: RETRY_WINDOW_MS,
     edits: {},
-    activities,
+    activities: { bench: activities },
     log: { warn: (fields, message) => console.error(message, fields) },
   });
   const done = worker.run();

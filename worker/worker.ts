@@ -4,7 +4,6 @@ import type { Db } from '../db/database.js';
 import { redactChunk } from '../db/redaction.js';
 import type { Secrets } from '../db/secrets.js';
 import type { NoticeActivities } from '../activities/operation/deliver-notices.js';
-import { createCertificateSweep } from '../activities/clients/certificates/activities.js';
 import { createAdmissions, type WaitPace } from '../activities/operation/admissions.js';
 import { createCleanupActivities } from '../activities/operation/cleanup.js';
 import { createNightlyActivities } from '../activities/operation/sweep-nightly.js';
@@ -19,6 +18,7 @@ import { createSubjects, type Describe } from '../activities/operation/subjects.
 import { createSweepActivities } from '../activities/operation/sweep.js';
 import { waitsQueue } from '../workflows/contract/operation/admission.js';
 import type { OperationLimits } from '../workflows/contract/operation/operation.js';
+import { nameActivities, type WingActivities } from './activities.js';
 import { createDescribe } from './describe.js';
 
 export interface WorkerParts {
@@ -31,8 +31,8 @@ export interface WorkerParts {
   limits: OperationLimits;
   retryWindowMs: number;
   edits: Record<string, EditCheck>;
-  /** every activity that acts of workflows name */
-  activities: object;
+  /** what acts of workflows name, by wing */
+  activities: WingActivities;
   /** absent: nobody is told of anything */
   notices?: NoticeActivities;
   log: StepInterceptorOptions['log'];
@@ -63,7 +63,11 @@ export async function createWorker(parts: WorkerParts): Promise<OperationWorker>
   const describe = createDescribe(client);
   const pace = parts.waitPace === undefined ? {} : { pace: parts.waitPace };
   const waits = { ...createAdmissions({ db, describe, ...pace }), ...createSubjects({ db, describe }) };
-  const activities = { ...activitiesOf(parts, { client, describe }), ...waits };
+  const operation = { ...engineActivities(parts, { client, describe }), ...waits };
+  const activities = nameActivities({
+    ...parts.activities,
+    operation: { ...operation, ...parts.activities.operation },
+  });
   const interceptors = { activity: [interceptorOf(parts)] };
   const common = { connection, namespace, activities, interceptors, ...LEAVING };
   const workers = await Promise.all([
@@ -122,7 +126,7 @@ function interceptorOf({ db, secrets, retryWindowMs, log, inject }: WorkerParts)
   });
 }
 
-function activitiesOf(
+function engineActivities(
   parts: WorkerParts,
   { client, describe }: { client: Client; describe: Describe },
 ): object {
@@ -137,9 +141,7 @@ function activitiesOf(
     ...notices,
     ...createCleanupActivities(db),
     ...createNightlyActivities(db),
-    ...createCertificateSweep(db),
     ...createSweepActivities({ db, client, taskQueue, records }),
     ...createFanOutRecords({ db, describe }),
-    ...parts.activities,
   };
 }

@@ -1,3 +1,4 @@
+import { activityName } from '../../workflows/contract/operation/activity-names.js';
 import type { OperationRecord } from '../../workflows/contract/operation/records.js';
 import type { StepError, StepState } from '../../workflows/contract/operation/operation.js';
 import { isFailureKind } from '../../workflows/contract/operation/failures.js';
@@ -64,7 +65,7 @@ function addEvent(event: HistoryEvent, outcome: Outcome, calls: Map<number, Step
 
 function addCall(event: HistoryEvent, outcome: Outcome, calls: Map<number, StepRef>): void {
   const { activityType, input } = event.activityTaskScheduledEventAttributes ?? {};
-  if (activityType?.name === 'recordOperation') {
+  if (activityType?.name === activityName('operation', 'recordOperation')) {
     const record = decode(input?.payloads?.[0]) as OperationRecord;
     outcome.record = record;
     const endedAt = new Date(timeOf(event));

@@ -2,7 +2,7 @@ import { and, eq, inArray, isNotNull, isNull, ne, lt, notInArray, sql } from 'dr
 import type { Db, Tx } from '../../db/database.js';
 import type { OperationRow } from '../../db/queries/operation-reads.js';
 import { operationSteps, operations, operationUndos, OPEN_UNDOS } from '../../db/schema/index.js';
-import { CLEANING_KINDS } from '../../workflows/contract/operation/cleanup.js';
+import { findKind } from '../../workflows/contract/kinds.js';
 import { cleanText, failure } from '../../workflows/contract/operation/failures.js';
 import { END_STATES, isEnd, type OperationLimits } from '../../workflows/contract/operation/operation.js';
 import type {
@@ -85,7 +85,7 @@ async function claim(tx: Tx, input: ClaimInput, limits: OperationLimits): Promis
   if (isEnd(row.state) && row.runId === runId && row.error?.kind === 'Conflict')
     return { refused: row.error.message };
   if (isEnd(row.state)) throw failure('OperationClosed', `operation ${request.id} is ${row.state}`);
-  const cleans = CLEANING_KINDS.includes(kind);
+  const cleans = findKind(kind)?.cleaning === true;
   if (cleans) await requireEnds(tx, row);
   const open = cleans ? undefined : await openUndos(tx, subject, request.id);
   if (open !== undefined) return refuse(tx, row, runId, open);

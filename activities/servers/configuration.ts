@@ -48,11 +48,6 @@ export function createConfigurationActivities(connections: Connections) {
       step.summarize(commit.slice(0, 12));
       return { commit };
     },
-
-    /** Removes what the detached commands of a server's own operation left there; live ones stay. */
-    async removeServerJobs({ serverId, operation }: { serverId: number; operation: string }): Promise<void> {
-      await ssh.removeJobs(targetOf(await servers.get(serverId)), operation);
-    },
   };
 }
 

@@ -24,8 +24,8 @@ export function createJobActivities({ clients, servers, ssh }: Connections) {
     },
 
     /** Removes what the detached commands of an operation left in `<base_dir>/slipway/jobs`; live ones stay. */
-    async removeJobs({ operation, ...place }: Place & { operation: string }): Promise<void> {
-      await ssh.removeJobs(await targetAt(place), operation);
+    async removeJobs({ servers: ids, operation }: { servers: number[]; operation: string }): Promise<void> {
+      for (const id of ids) await ssh.removeJobs(targetOf(await servers.get(id)), operation);
     },
 
     /** Ends the detached commands of another operation, and waits until they are gone. */

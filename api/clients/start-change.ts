@@ -5,7 +5,7 @@ import type { ClientStatus } from '../../db/schema/index.js';
 import type { ClientChange } from '../../workflows/contract/clients/client-change.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
-import type { OperationKind } from '../../workflows/contract/operation/start.js';
+import type { OperationKind } from '../../workflows/contract/kinds.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
 import type { Caller } from '../operations/record-start.js';

@@ -5,7 +5,7 @@ import type {
   SetDemoParams,
   SetMaintenanceParams,
 } from '../../workflows/contract/clients/clients.js';
-import type { OperationKind } from '../../workflows/contract/operation/start.js';
+import type { OperationKind } from '../../workflows/contract/kinds.js';
 import { answerStarted, callerOf, startOptions } from '../operations/caller.js';
 import { momentOf } from './change.js';
 import { startChange } from './start-change.js';

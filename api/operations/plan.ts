@@ -13,7 +13,7 @@ import {
   type PlannedStep,
 } from '../../workflows/contract/operation/plan.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
-import { WORKFLOW_TYPES } from '../../workflows/contract/operation/start.js';
+import { workflowOf } from '../../workflows/contract/kinds.js';
 import { Problem } from '../http/problem.js';
 import { findHolder } from './holder.js';
 import { type Caller, type Prepared, type StartDeps, type StartRequest } from './record-start.js';
@@ -53,7 +53,7 @@ export async function planOperation<Params>(
   const { subject, title } = prepared;
   const holder = await findHolder(deps, subject);
   const busy = holder.free ? {} : { busy: holderRef(holder) };
-  const { steps } = await tell(deps, WORKFLOW_TYPES[kind], prepared, caller).catch((error: unknown) => {
+  const { steps } = await tell(deps, workflowOf(kind), prepared, caller).catch((error: unknown) => {
     throw problemOfPlan(error, holder.free ? {} : { operation: holderRef(holder) });
   });
   return { plan: { kind, subject, title, steps, ...busy } };

@@ -11,9 +11,8 @@ import {
   insertOperation,
   takeIdempotencyKey,
 } from '../../db/queries/operation-starts.js';
-import { CLEANING_KINDS } from '../../workflows/contract/operation/cleanup.js';
 import type { OperationInput, OperationRequest } from '../../workflows/contract/operation/operation.js';
-import type { OperationKind } from '../../workflows/contract/operation/start.js';
+import { findKind, type OperationKind } from '../../workflows/contract/kinds.js';
 import type { Metrics } from '../http/metrics.js';
 import { Problem } from '../http/problem.js';
 import type { Temporal } from './temporal.js';
@@ -164,6 +163,6 @@ async function write<Params>(tx: Tx, request: StartRequest<Params>, digest: stri
 
 /** The claim refuses it too, for every way of starting; here the caller hears it at once. */
 async function refuseRestricted(tx: Tx, { subject, kind }: { subject: string; kind: string }): Promise<void> {
-  const leaver = CLEANING_KINDS.includes(kind) ? undefined : await findLeaver(tx, subject);
+  const leaver = findKind(kind)?.cleaning === true ? undefined : await findLeaver(tx, subject);
   if (leaver !== undefined) throw needsCleanup(leaver);
 }

@@ -1,5 +1,5 @@
 import type { OperationRow, OperationStepRow } from '../../db/queries/operation-reads.js';
-import { FAN_OUT_KINDS } from '../../workflows/contract/operation/fan-out.js';
+import { findKind } from '../../workflows/contract/kinds.js';
 import type { OperationView, StepView } from '../../workflows/contract/operation/operation.js';
 
 /** What `GET /operations/{id}` answers. */
@@ -59,7 +59,7 @@ function linksOf({ id, kind, clientId, serverId, parentId }: OperationRow): Reco
   return {
     self: `/operations/${id}`,
     ...(parentId === null ? {} : { parent: `/operations/${parentId}` }),
-    ...(FAN_OUT_KINDS.includes(kind) ? { children: `/operations?parent=${id}` } : {}),
+    ...(findKind(kind)?.fansOut === true ? { children: `/operations?parent=${id}` } : {}),
     ...(clientId === null ? {} : { client: `/clients/${clientId}` }),
     ...(serverId === null ? {} : { server: `/servers/${serverId}` }),
   };

@@ -12,10 +12,11 @@ export interface PrintingParams {
   subject: string;
 }
 
-const printingActs = acts<PrintingActivities>();
+const printingActs = acts<PrintingActivities>('bench');
 
 const definition = {
   kind: 'printing',
+  workflow: 'printing',
   subject: ({ subject }: PrintingParams) => subject,
   title: () => 'Print lines',
   validate: () => undefined,

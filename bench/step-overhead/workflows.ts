@@ -17,10 +17,11 @@ export interface MeasuredParams {
   activity: keyof MeasuredActivities;
 }
 
-const measuredActs = acts<MeasuredActivities>();
+const measuredActs = acts<MeasuredActivities>('bench');
 
 const definition = {
   kind: 'measured',
+  workflow: 'measured',
   subject: ({ subject }: MeasuredParams) => subject,
   title: ({ steps }: MeasuredParams) => `Take ${steps} steps`,
   validate({ steps }: MeasuredParams) {

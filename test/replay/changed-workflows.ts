@@ -1,7 +1,7 @@
 /** `setAdminPassword` as somebody might change it without a thought for open executions; for the negative tests. */
-import { proxyActivities } from '@temporalio/workflow';
 import type { SetAdminPasswordParams } from '../../workflows/contract/clients/clients.js';
 import type { OperationInput } from '../../workflows/contract/operation/operation.js';
+import { activitiesOf } from '../../workflows/operation/acts.js';
 import { setAdminPassword } from '../../workflows/index.js';
 
 type Input = OperationInput<SetAdminPasswordParams>;
@@ -13,7 +13,7 @@ export function withChangedArgument(input: Input): Promise<void> {
 
 export async function withExtraStep(input: Input): Promise<void> {
   await setAdminPassword(input);
-  const { countUsers } = proxyActivities<{ countUsers(): Promise<number> }>({
+  const { countUsers } = activitiesOf<{ countUsers(): Promise<number> }>('clients', {
     startToCloseTimeout: '5 seconds',
   });
   await countUsers();

@@ -5,7 +5,8 @@ import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-uti
 export type History = temporalProto.temporal.api.history.v1.IHistory;
 
 function fileOf(name: string): URL {
-  return new URL(`histories/${name}.json`, import.meta.url);
+  const [wing = '', file = ''] = name.split('/');
+  return new URL(`${wing}/histories/${file}.json`, import.meta.url);
 }
 
 export async function readHistory(name: string): Promise<History> {

@@ -21,7 +21,6 @@ import type { WorldActivities } from '../support/scripted-operation.js';
 import { openServices, type Services, testBundle } from '../support/services.js';
 import { writeHistory } from './histories.js';
 import { historyName, PATHS } from './paths.js';
-import type { RecordedPath } from './paths/path.js';
 import { createFleetStandIn, createLedgerStandIn, createStandIns } from './stand-ins.js';
 
 const world: WorldActivities & ListActivities = {
@@ -39,7 +38,7 @@ const edits = {
     Promise.resolve({ ok: true as const, params: { ...(params as object), ...input } }),
 };
 
-async function record(services: Services, path: RecordedPath, index: number): Promise<void> {
+async function record(services: Services, path: (typeof PATHS)[number], index: number): Promise<void> {
   const id = `01JREPEAT${String(index).padStart(17, '0')}`;
   const handle = await services.client.workflow.start(path.workflow, {
     workflowId: path.subject,
@@ -82,6 +81,7 @@ const services = await openServices({ temporal: temporal.address });
 const bySubject = new Map(
   PATHS.flatMap((path) => [path.subject, ...(path.children ?? [])].map((subject) => [subject, path])),
 );
+const standIns = createStandIns();
 const worker = await createWorker({
   connection: services.native,
   namespace: 'default',
@@ -92,7 +92,12 @@ const worker = await createWorker({
   limits: DEFAULT_LIMITS,
   retryWindowMs: 60_000,
   edits,
-  activities: { ...createStandIns(), ...createFleetStandIn(), ...createLedgerStandIn(), ...world },
+  activities: {
+    clients: standIns.clients,
+    servers: { ...standIns.servers, ...createFleetStandIn() },
+    operation: createLedgerStandIn(),
+    test: world,
+  },
   log: console,
   async inject(point, step) {
     if (point === 'before') {

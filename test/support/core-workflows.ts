@@ -1,8 +1,7 @@
 /** Workflows that only tests of the operation core need, beside those of every test. */
-import { proxyActivities } from '@temporalio/workflow';
 import { failure } from '../../workflows/contract/operation/failures.js';
 import type { OperationInput } from '../../workflows/contract/operation/operation.js';
-import { acts } from '../../workflows/operation/acts.js';
+import { activitiesOf, acts } from '../../workflows/operation/acts.js';
 import { runOperation } from '../../workflows/operation/operation.js';
 import type { WorldActivities } from './scripted-operation.js';
 
@@ -10,11 +9,11 @@ export * from './test-workflows.js';
 
 /** Ten activities in a row and nothing around them. */
 export async function tenActivities(): Promise<void> {
-  const { noop } = proxyActivities<{ noop(): Promise<void> }>({ startToCloseTimeout: '10 seconds' });
+  const { noop } = activitiesOf<{ noop(): Promise<void> }>('test', { startToCloseTimeout: '10 seconds' });
   for (let count = 0; count < 10; count += 1) await noop();
 }
 
-const world = acts<WorldActivities>();
+const world = acts<WorldActivities>('test');
 
 interface Params {
   subject: string;
@@ -22,6 +21,7 @@ interface Params {
 
 const definition = {
   kind: 'scripted',
+  workflow: 'scripted',
   subject: ({ subject }: Params) => subject,
   title: () => 'Scripted',
   validate: () => undefined,

@@ -16,12 +16,13 @@ export interface ListActivities {
   list(input: { children: ChildToStart[] }, step: StepContext): Promise<ChildToStart[]>;
 }
 
-const lists = acts<ListActivities>();
+const lists = acts<ListActivities>('test');
 
 /** A test operation that starts one operation for each of its children. */
 export function fannedOut(input: OperationInput<FanOutParams>): Promise<FanOutResult> {
   const definition = {
     kind: 'fanned_out',
+    workflow: 'fannedOut',
     subject: ({ subject }: FanOutParams) => subject,
     title: () => 'Fanned out',
     validate: () => undefined,
@@ -30,8 +31,10 @@ export function fannedOut(input: OperationInput<FanOutParams>): Promise<FanOutRe
     op.fanOut('all', {
       title: 'All of them',
       list: lists.list({ children: op.params.children }),
-      workflow: op.params.of ?? 'scripted',
-      kind: op.params.of === 'fannedOut' ? 'fanned_out' : 'scripted',
+      of: {
+        workflow: op.params.of ?? 'scripted',
+        kind: op.params.of === 'fannedOut' ? 'fanned_out' : 'scripted',
+      },
       rules: op.params.rules,
     }),
   );

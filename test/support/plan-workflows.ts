@@ -18,10 +18,11 @@ export interface ShelfParams {
   shelf: string;
 }
 
-const shelves = acts<ShelfActivities>();
+const shelves = acts<ShelfActivities>('test');
 
 const definition = {
   kind: 'fill_shelf',
+  workflow: 'fillShelf',
   subject: ({ shelf }: ShelfParams) => `client:${shelf}`,
   title: ({ shelf }: ShelfParams) => `Fill ${shelf}`,
   validate({ shelf }: ShelfParams) {
@@ -72,6 +73,7 @@ interface EveryParams {
 
 const everyShelf = {
   kind: 'fill_shelves',
+  workflow: 'fillShelves',
   subject: () => 'fleet:fill',
   title: () => 'Fill every shelf',
   validate: () => undefined,
@@ -82,8 +84,7 @@ export function fillShelves(input: OperationInput<EveryParams>): Promise<void> {
     await op.fanOut('all', {
       title: 'Every shelf',
       list: shelves.every(op.params),
-      workflow: 'fillShelf',
-      kind: 'fill_shelf',
+      of: definition,
       rules: { window: 1, canary: 0, stopAfterFailures: 0 },
     });
   });

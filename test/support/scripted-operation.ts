@@ -32,12 +32,13 @@ export interface WorldActivities {
   unmake(input: { key: string }, step: StepContext): Promise<void>;
 }
 
-const world = acts<WorldActivities>();
+const world = acts<WorldActivities>('test');
 
 /** A test operation whose story is data: each step makes a thing in a small world, each undo removes it. */
 export async function scripted(input: OperationInput<ScriptedParams>): Promise<string[]> {
   const definition = {
     kind: 'scripted',
+    workflow: 'scripted',
     subject: (params: ScriptedParams) => params.subject,
     title: () => 'Scripted',
     admission: (params: ScriptedParams) => params.admission,

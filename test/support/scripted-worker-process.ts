@@ -58,7 +58,7 @@ const worker = await createWorker({
   limits: DEFAULT_LIMITS,
   retryWindowMs: 60_000,
   edits: {},
-  activities,
+  activities: { test: activities },
   log: { warn: () => undefined },
 });
 process.once('SIGTERM', () => worker.shutdown());

@@ -10,6 +10,7 @@ import type { JobActivities } from '../../activities/servers/jobs.js';
 import { operations, operationEvents, operationSteps, operationUndos } from '../../db/schema/index.js';
 import { pollUntil } from '../../process/poll.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
+import type { WingActivities } from '../../worker/activities.js';
 import { createWorker } from '../../worker/worker.js';
 import type { AdmissionNeed } from '../../workflows/contract/operation/admission.js';
 import { type FailureKind, failure } from '../../workflows/contract/operation/failures.js';
@@ -144,14 +145,9 @@ export async function openScriptedSystem(
   };
 }
 
-function worldActivities(
-  world: World,
-  faults: Map<string, Fault>,
-): WorldActivities & ListActivities & Pick<JobActivities, 'endJobs'> {
-  return {
+function worldActivities(world: World, faults: Map<string, Fault>): WingActivities {
+  const test: WorldActivities & ListActivities = {
     list: ({ children }) => Promise.resolve(children),
-    // nothing runs detached in this world
-    endJobs: () => Promise.resolve(),
     async make({ key, value, takesMs }, step) {
       world.log.push(`make ${step.operation} ${key}`);
       world.things.set(`${step.operation}/${key}`, value);
@@ -174,6 +170,9 @@ function worldActivities(
       world.things.delete(`${step.operation}/${key}`);
     },
   };
+  // nothing runs detached in this world
+  const servers: Pick<JobActivities, 'endJobs'> = { endJobs: () => Promise.resolve() };
+  return { test, servers };
 }
 
 function injector(faults: Map<string, Fault>): NonNullable<StepInterceptorOptions['inject']> {

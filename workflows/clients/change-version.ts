@@ -3,21 +3,17 @@ import type { NginxActivities } from '../../activities/clients/publication/activ
 import type { ProductActivities } from '../../activities/clients/commands/commands.js';
 import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { VersionRecords } from '../../activities/clients/records/version-records.js';
-import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
 import type { VersionChange } from '../contract/clients/clients.js';
 import { failure } from '../contract/operation/failures.js';
-import { subjectId } from '../contract/operation/ids.js';
 import { acts } from '../operation/acts.js';
 import type { Operation } from '../operation/story.js';
-import { requireId } from './params.js';
 
-const records = acts<ClientRecords & VersionRecords>();
-const sql = acts<SqlActivities>();
-const docker = acts<DockerActivities>();
-const product = acts<ProductActivities>();
-const nginx = acts<NginxActivities>();
-const jobs = acts<JobActivities>();
+const records = acts<ClientRecords & VersionRecords>('clients');
+const sql = acts<SqlActivities>('clients');
+const docker = acts<DockerActivities>('clients');
+const product = acts<ProductActivities>('clients');
+const nginx = acts<NginxActivities>('clients');
 
 /** `spec/clients-and-servers.md`: `BACKUP_KEEP_DAYS` where nobody says otherwise. */
 const KEEP_DAYS = 30;
@@ -26,23 +22,6 @@ interface Params {
   clientId: number;
   serverId: number;
   keepDays?: number;
-}
-
-/** What the definitions of all changes of a version have in common. */
-export const ofOneClient = {
-  subject: ({ clientId }: Params) => subjectId('client', clientId),
-  attributes: ({ clientId, serverId }: Params) => ({
-    ClientId: String(clientId),
-    ServerId: String(serverId),
-  }),
-  admission: ({ serverId }: Params) => ({ servers: [serverId] }),
-  tidy: ({ clientId }: Params, operation: string) => jobs.removeJobs({ clientId, operation }),
-};
-
-export function requireParams({ clientId, serverId, keepDays }: Params): void {
-  requireId('clientId', clientId);
-  requireId('serverId', serverId);
-  if (keepDays !== undefined) requireId('keepDays', keepDays);
 }
 
 /**

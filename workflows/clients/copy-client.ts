@@ -7,50 +7,28 @@ import type { CopyRecords } from '../../activities/clients/records/copy-records.
 import type { VersionRecords } from '../../activities/clients/records/version-records.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
 import type { CopyClientParams, CopyPlan } from '../contract/clients/clients.js';
-import { failure } from '../contract/operation/failures.js';
 import { subjectId } from '../contract/operation/ids.js';
+import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import type { Operation } from '../operation/story.js';
-import { requireId } from './params.js';
 
-const records = acts<ClientRecords & VersionRecords & CopyRecords>();
-const sql = acts<SqlActivities>();
-const docker = acts<DockerActivities>();
-const product = acts<ProductActivities>();
-const nginx = acts<NginxActivities>();
-const moves = acts<MoveActivities>();
+const records = acts<ClientRecords & VersionRecords & CopyRecords>('clients');
+const sql = acts<SqlActivities>('clients');
+const docker = acts<DockerActivities>('clients');
+const product = acts<ProductActivities>('clients');
+const nginx = acts<NginxActivities>('clients');
+const moves = acts<MoveActivities>('clients');
 
 /** Dumping, moving and restoring a large client takes hours. */
 const LONG = '6 hours';
 /** Commands of the product and the start of a client take minutes. */
 const MINUTES = '10 minutes';
 
-const definition = {
-  kind: 'copy_client',
-  subject: ({ clientId }: CopyClientParams) => subjectId('client', clientId),
-  title: ({ clientId, sourceId }: CopyClientParams) => `Copy client ${sourceId} into client ${clientId}`,
-  attributes: ({ clientId, serverId }: CopyClientParams) => ({
-    ClientId: String(clientId),
-    ServerId: String(serverId),
-  }),
-  borrows: ({ sourceId }: CopyClientParams) => [subjectId('client', sourceId)],
-  admission: ({ serverId, sourceServerId }: CopyClientParams) => ({
-    servers: [...new Set([serverId, sourceServerId])],
-  }),
-  tidy: ({ serverId, sourceServerId }: CopyClientParams, operation: string) =>
-    moves.removeJobsOn({ servers: [...new Set([serverId, sourceServerId])], operation }),
-  validate({ clientId, serverId, sourceId, sourceServerId, keepDays }: CopyClientParams) {
-    const ids = { clientId, serverId, sourceId, sourceServerId, keepDays };
-    for (const [field, value] of Object.entries(ids)) requireId(field, value);
-    if (clientId === sourceId) throw failure('InvalidInput', '"sourceId" is the client itself');
-  },
-};
-
 /** Environment and data of one client in another, which stays who it is. The source serves on all the while. */
 export async function copyClient(input: OperationInput<CopyClientParams>): Promise<void> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(CLIENT_KINDS.copy_client, input, async (op) => {
     const { clientId, sourceId } = op.params;
     const plan = await op.check('find', {
       title: 'Look both clients up',

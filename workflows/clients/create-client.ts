@@ -3,49 +3,28 @@ import type { MailActivities } from '../../activities/clients/mail/activities.js
 import type { NginxActivities } from '../../activities/clients/publication/activities.js';
 import type { ProductActivities } from '../../activities/clients/commands/commands.js';
 import type { ClientRecords } from '../../activities/clients/records/client-records.js';
-import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
 import { type CreateClientParams, ADMIN_PASSWORD_SIGNAL } from '../contract/clients/clients.js';
-import { failure } from '../contract/operation/failures.js';
 import { subjectId } from '../contract/operation/ids.js';
+import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import { collectSignals } from '../operation/signals.js';
-import { requireId } from './params.js';
 import { secureClient } from './secure-client.js';
 
-const records = acts<ClientRecords>();
-const sql = acts<SqlActivities>();
-const docker = acts<DockerActivities>();
-const product = acts<ProductActivities>();
-const nginx = acts<NginxActivities>();
-const mail = acts<MailActivities>();
-const jobs = acts<JobActivities>();
-
-const definition = {
-  kind: 'create_client',
-  subject: ({ clientId }: CreateClientParams) => subjectId('client', clientId),
-  title: ({ clientId, serverId }: CreateClientParams) => `Create client ${clientId} on server ${serverId}`,
-  attributes: ({ clientId, serverId }: CreateClientParams) => ({
-    ClientId: String(clientId),
-    ServerId: String(serverId),
-  }),
-  admission: ({ serverId }: CreateClientParams) => ({ servers: [serverId] }),
-  tidy: ({ clientId }: CreateClientParams, operation: string) => jobs.removeJobs({ clientId, operation }),
-  validate({ clientId, serverId, restoreFrom }: CreateClientParams) {
-    requireId('clientId', clientId);
-    requireId('serverId', serverId);
-    if (restoreFrom !== undefined && typeof restoreFrom !== 'string')
-      throw failure('InvalidInput', '"restoreFrom" must be the directory of a backup');
-  },
-};
+const records = acts<ClientRecords>('clients');
+const sql = acts<SqlActivities>('clients');
+const docker = acts<DockerActivities>('clients');
+const product = acts<ProductActivities>('clients');
+const nginx = acts<NginxActivities>('clients');
+const mail = acts<MailActivities>('clients');
 
 /** A customer's environment on a Docker server: database, files, containers, data, vhost. `spec/clients-and-servers.md`. */
 export async function createClient(input: OperationInput<CreateClientParams>): Promise<{ url: string }> {
   const passwords = collectSignals<{ password: string }>(ADMIN_PASSWORD_SIGNAL);
 
-  return runOperation(definition, input, async (op) => {
+  return runOperation(CLIENT_KINDS.create_client, input, async (op) => {
     const { clientId, restoreFrom } = op.params;
     const { names, passwordGiven, adminPassword, certificate } = await op.step('reserve', {
       title: 'Take a port and a network',

@@ -1,38 +1,19 @@
 import type { DockerActivities } from '../../activities/clients/containers/activities.js';
 import type { ClientRecords } from '../../activities/clients/records/client-records.js';
-import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { ClientThing, DeleteClientParams } from '../contract/clients/clients.js';
-import { subjectId } from '../contract/operation/ids.js';
+import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import type { Operation } from '../operation/story.js';
-import { requireId } from './params.js';
 import { removeThing } from './remove-thing.js';
 
-const records = acts<ClientRecords>();
-const docker = acts<DockerActivities>();
-const jobs = acts<JobActivities>();
-
-const definition = {
-  kind: 'delete_client',
-  subject: ({ clientId }: DeleteClientParams) => subjectId('client', clientId),
-  title: ({ clientId }: DeleteClientParams) => `Delete client ${clientId}`,
-  attributes: ({ clientId, serverId }: DeleteClientParams) => ({
-    ClientId: String(clientId),
-    ServerId: String(serverId),
-  }),
-  admission: ({ serverId, keptOn = [] }: DeleteClientParams) => ({ servers: [serverId, ...keptOn] }),
-  tidy: ({ clientId }: DeleteClientParams, operation: string) => jobs.removeJobs({ clientId, operation }),
-  validate({ clientId, serverId }: DeleteClientParams) {
-    requireId('clientId', clientId);
-    requireId('serverId', serverId);
-  },
-};
+const records = acts<ClientRecords>('clients');
+const docker = acts<DockerActivities>('clients');
 
 /** Forward-only from its first effect: what cannot be removed is skipped with a note and becomes a warning. */
 export async function deleteClient(input: OperationInput<DeleteClientParams>): Promise<void> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(CLIENT_KINDS.delete_client, input, async (op) => {
     const { clientId } = op.params;
     const client = await op.check('find', {
       title: 'Look the client up',

@@ -1,48 +1,22 @@
 import type { LicenseRecords } from '../../activities/clients/licenses/license-records.js';
 import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
-import { subjectId } from '../contract/operation/ids.js';
 import type { LockClientParams } from '../contract/clients/licenses.js';
+import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
-import { requireId } from './params.js';
 
-const records = acts<ClientRecords>();
-const licenses = acts<LicenseRecords>();
-const sql = acts<SqlActivities>();
-
-const common = {
-  subject: ({ clientId }: LockClientParams) => subjectId('client', clientId),
-  attributes: ({ clientId, serverId }: LockClientParams) => ({
-    ClientId: String(clientId),
-    ServerId: String(serverId),
-  }),
-  admission: ({ serverId }: LockClientParams) => ({ servers: [serverId] }),
-  validate({ clientId, serverId }: LockClientParams) {
-    requireId('clientId', clientId);
-    requireId('serverId', serverId);
-  },
-};
-
-const locking = {
-  ...common,
-  kind: 'lock_client',
-  title: ({ clientId }: LockClientParams) => `Lock client ${clientId}, whose licence has ended`,
-};
-
-const unlocking = {
-  ...common,
-  kind: 'unlock_client',
-  title: ({ clientId }: LockClientParams) => `Unlock client ${clientId}, whose licence goes on`,
-};
+const records = acts<ClientRecords>('clients');
+const licenses = acts<LicenseRecords>('clients');
+const sql = acts<SqlActivities>('clients');
 
 /**
  * The product locks itself by the end that stands in its settings; this makes sure that it stands there. The settings
  * are those of the client's row, so that there is nothing to undo.
  */
 export async function lockClient(input: OperationInput<LockClientParams>): Promise<void> {
-  return runOperation(locking, input, async (op) => {
+  return runOperation(CLIENT_KINDS.lock_client, input, async (op) => {
     const { clientId } = op.params;
     const client = await op.check('find', {
       title: 'Look the client up',
@@ -55,7 +29,7 @@ export async function lockClient(input: OperationInput<LockClientParams>): Promi
 
 /** For a client that was locked and whose licence has a later end by now. */
 export async function unlockClient(input: OperationInput<LockClientParams>): Promise<void> {
-  return runOperation(unlocking, input, async (op) => {
+  return runOperation(CLIENT_KINDS.unlock_client, input, async (op) => {
     const { clientId } = op.params;
     const client = await op.check('find', {
       title: 'Look the client up',

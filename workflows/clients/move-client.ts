@@ -5,51 +5,29 @@ import type { ClientPlaceRecords } from '../../activities/clients/records/client
 import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
 import type { ClientThing, MoveClientParams, MoveRoute } from '../contract/clients/clients.js';
-import { failure } from '../contract/operation/failures.js';
 import { subjectId } from '../contract/operation/ids.js';
+import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import type { Operation } from '../operation/story.js';
-import { requireId } from './params.js';
 import { secureClient } from './secure-client.js';
 
-const records = acts<ClientRecords>();
-const places = acts<ClientPlaceRecords>();
-const sql = acts<SqlActivities>();
-const docker = acts<DockerActivities>();
-const nginx = acts<NginxActivities>();
-const moves = acts<MoveActivities>();
+const records = acts<ClientRecords>('clients');
+const places = acts<ClientPlaceRecords>('clients');
+const sql = acts<SqlActivities>('clients');
+const docker = acts<DockerActivities>('clients');
+const nginx = acts<NginxActivities>('clients');
+const moves = acts<MoveActivities>('clients');
 
 /** Dumping, moving and restoring a large client takes hours. */
 const LONG = '6 hours';
 /** Until a client is healthy. */
 const START = '10 minutes';
 
-const definition = {
-  kind: 'move_client',
-  subject: ({ clientId }: MoveClientParams) => subjectId('client', clientId),
-  title: ({ clientId, targetServerId }: MoveClientParams) =>
-    `Move client ${clientId} to server ${targetServerId}`,
-  attributes: ({ clientId, serverId }: MoveClientParams) => ({
-    ClientId: String(clientId),
-    ServerId: String(serverId),
-  }),
-  admission: ({ serverId, targetServerId }: MoveClientParams) => ({ servers: [serverId, targetServerId] }),
-  tidy: ({ serverId, targetServerId }: MoveClientParams, operation: string) =>
-    moves.removeJobsOn({ servers: [serverId, targetServerId], operation }),
-  validate({ clientId, serverId, targetServerId, keepDays }: MoveClientParams) {
-    requireId('clientId', clientId);
-    requireId('serverId', serverId);
-    requireId('targetServerId', targetServerId);
-    requireId('keepDays', keepDays);
-    if (serverId === targetServerId) throw failure('InvalidInput', '"targetServerId" is where the client is');
-  },
-};
-
 /** A client on another server: prepared while the source runs, and until the commit the source is what serves. */
 export async function moveClient(input: OperationInput<MoveClientParams>): Promise<{ url: string }> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(CLIENT_KINDS.move_client, input, async (op) => {
     const { clientId, targetServerId: serverId, keepDays } = op.params;
     const source = await op.check('find', {
       title: 'Look the client up',

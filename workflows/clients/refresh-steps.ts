@@ -5,9 +5,9 @@ import type { ClientThing } from '../contract/clients/clients.js';
 import { acts } from '../operation/acts.js';
 import type { Operation } from '../operation/story.js';
 
-const docker = acts<RefreshActivities>();
-const nginx = acts<NginxActivities>();
-const vhosts = acts<VhostRefreshActivities>();
+const docker = acts<RefreshActivities>('clients');
+const nginx = acts<NginxActivities>('clients');
+const vhosts = acts<VhostRefreshActivities>('clients');
 
 interface Refresh {
   client: ClientThing;

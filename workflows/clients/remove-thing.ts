@@ -6,10 +6,10 @@ import type { ThingToRemove } from '../contract/clients/clients.js';
 import { acts } from '../operation/acts.js';
 import type { Operation } from '../operation/story.js';
 
-const sql = acts<SqlActivities>();
-const certificates = acts<CertificateActivities>();
-const docker = acts<DockerActivities>();
-const nginx = acts<NginxActivities>();
+const sql = acts<SqlActivities>('clients');
+const certificates = acts<CertificateActivities>('clients');
+const docker = acts<DockerActivities>('clients');
+const nginx = acts<NginxActivities>('clients');
 
 interface RemoveOptions {
   /** put behind each step's key; absent: the step's own name */

@@ -7,8 +7,8 @@ import type { ClientThing } from '../contract/clients/clients.js';
 import { acts } from '../operation/acts.js';
 import type { Operation } from '../operation/story.js';
 
-const certificates = acts<CertificateActivities>();
-const nginx = acts<NginxActivities>();
+const certificates = acts<CertificateActivities>('clients');
+const nginx = acts<NginxActivities>('clients');
 
 /**
  * Steps from plain HTTP to TLS: the certificate, the virtual host that names it once it is there, the vhosts of former

@@ -1,41 +1,19 @@
 import type { MailActivities } from '../../activities/clients/mail/activities.js';
 import type { ProductActivities } from '../../activities/clients/commands/commands.js';
 import type { ClientRecords } from '../../activities/clients/records/client-records.js';
-import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { SetAdminPasswordParams } from '../contract/clients/clients.js';
-import { failure } from '../contract/operation/failures.js';
-import { subjectId } from '../contract/operation/ids.js';
+import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
-import { requireId } from './params.js';
 
-const records = acts<ClientRecords>();
-const mail = acts<MailActivities>();
-const product = acts<ProductActivities>();
-const jobs = acts<JobActivities>();
-
-const definition = {
-  kind: 'set_admin_password',
-  subject: ({ clientId }: SetAdminPasswordParams) => subjectId('client', clientId),
-  title: ({ clientId }: SetAdminPasswordParams) => `Set the administrator's password of client ${clientId}`,
-  attributes: ({ clientId, serverId }: SetAdminPasswordParams) => ({
-    ClientId: String(clientId),
-    ServerId: String(serverId),
-  }),
-  admission: ({ serverId }: SetAdminPasswordParams) => ({ servers: [serverId] }),
-  tidy: ({ clientId }: SetAdminPasswordParams, operation: string) => jobs.removeJobs({ clientId, operation }),
-  validate({ clientId, serverId, password }: SetAdminPasswordParams) {
-    requireId('clientId', clientId);
-    requireId('serverId', serverId);
-    if (typeof password !== 'string')
-      throw failure('InvalidInput', '"password" must be the id of a stored secret');
-  },
-};
+const records = acts<ClientRecords>('clients');
+const mail = acts<MailActivities>('clients');
+const product = acts<ProductActivities>('clients');
 
 /** The product's own command hashes and writes it; what was set before is overwritten, so there is nothing to undo. */
 export async function setAdminPassword(input: OperationInput<SetAdminPasswordParams>): Promise<void> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(CLIENT_KINDS.set_admin_password, input, async (op) => {
     const { clientId, password } = op.params;
     const client = await op.check('find', {
       title: 'Look the client up',

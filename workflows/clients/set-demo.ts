@@ -2,25 +2,18 @@ import type { ProductChangeActivities } from '../../activities/clients/commands/
 import type { ClientChangeRecords } from '../../activities/clients/records/client-change-records.js';
 import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { SetDemoParams } from '../contract/clients/clients.js';
+import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
-import { clientDefinition } from './client-definition.js';
-import { requireFlag } from './params.js';
 
-const records = acts<ClientRecords>();
-const changes = acts<ClientChangeRecords>();
-const product = acts<ProductChangeActivities>();
-
-const definition = clientDefinition<SetDemoParams>({
-  kind: 'set_demo',
-  title: ({ clientId, enabled }) => `${enabled ? 'Enable' : 'Disable'} the demo data of client ${clientId}`,
-  validate: ({ enabled }) => requireFlag('enabled', enabled),
-});
+const records = acts<ClientRecords>('clients');
+const changes = acts<ClientChangeRecords>('clients');
+const product = acts<ProductChangeActivities>('clients');
 
 /** The product's demo seeder, or its inverse. Demo data that was there before stays when a repeated wish fails. */
 export async function setDemo(input: OperationInput<SetDemoParams>): Promise<void> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(CLIENT_KINDS.set_demo, input, async (op) => {
     const { clientId, enabled } = op.params;
     const change = op.id;
     const client = await op.check('find', {

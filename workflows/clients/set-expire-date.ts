@@ -1,22 +1,17 @@
 import type { ClientChangeRecords } from '../../activities/clients/records/client-change-records.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
 import type { SetExpireDateParams } from '../contract/clients/clients.js';
+import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
-import { clientDefinition } from './client-definition.js';
 
-const records = acts<ClientChangeRecords>();
-const sql = acts<SqlActivities>();
-
-const definition = clientDefinition<SetExpireDateParams>({
-  kind: 'set_expire_date',
-  title: ({ clientId }) => `Set the licence end of client ${clientId}`,
-});
+const records = acts<ClientChangeRecords>('clients');
+const sql = acts<SqlActivities>('clients');
 
 /** The product blocks and unblocks by what stands in its `cloud_settings`; the date itself is in the recorded change. */
 export async function setExpireDate(input: OperationInput<SetExpireDateParams>): Promise<void> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(CLIENT_KINDS.set_expire_date, input, async (op) => {
     const { clientId } = op.params;
     const change = op.id;
     const thing = await op.check('find', {

@@ -3,26 +3,19 @@ import type { ClientChangeRecords } from '../../activities/clients/records/clien
 import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
 import type { SetMaintenanceParams } from '../contract/clients/clients.js';
+import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
-import { clientDefinition } from './client-definition.js';
-import { requireFlag } from './params.js';
 
-const records = acts<ClientRecords>();
-const changes = acts<ClientChangeRecords>();
-const sql = acts<SqlActivities>();
-const product = acts<ProductChangeActivities>();
-
-const definition = clientDefinition<SetMaintenanceParams>({
-  kind: 'set_maintenance',
-  title: ({ clientId, on }) => `Turn the maintenance page of client ${clientId} ${on ? 'on' : 'off'}`,
-  validate: ({ on }) => requireFlag('on', on),
-});
+const records = acts<ClientRecords>('clients');
+const changes = acts<ClientChangeRecords>('clients');
+const sql = acts<SqlActivities>('clients');
+const product = acts<ProductChangeActivities>('clients');
 
 /** The product's own maintenance page: by its settings, and by whatever else its command does. nginx serves on. */
 export async function setMaintenance(input: OperationInput<SetMaintenanceParams>): Promise<void> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(CLIENT_KINDS.set_maintenance, input, async (op) => {
     const { clientId, on } = op.params;
     const change = op.id;
     const set = { status: on ? ('maintenance' as const) : ('active' as const) };

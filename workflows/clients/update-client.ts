@@ -3,32 +3,22 @@ import type { ClientChangeRecords } from '../../activities/clients/records/clien
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
 import { isCarriedTo } from '../contract/clients/client-change.js';
 import type { UpdateClientParams } from '../contract/clients/clients.js';
-import { failure } from '../contract/operation/failures.js';
+import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
-import { clientDefinition } from './client-definition.js';
 import { refreshSteps } from './refresh-steps.js';
 
-const records = acts<ClientChangeRecords>();
-const sql = acts<SqlActivities>();
-const product = acts<ProductChangeActivities>();
-
-const definition = clientDefinition<UpdateClientParams>({
-  kind: 'update_client',
-  title: ({ clientId }) => `Update client ${clientId}`,
-  validate({ fields }) {
-    if (Array.isArray(fields) && fields.every((field) => typeof field === 'string')) return;
-    throw failure('InvalidInput', '"fields" must list what is changed');
-  },
-});
+const records = acts<ClientChangeRecords>('clients');
+const sql = acts<SqlActivities>('clients');
+const product = acts<ProductChangeActivities>('clients');
 
 /**
  * Carries new values to wherever the client has them. Every act reads them from the recorded change; the client's own
  * row has them last, so that whoever reads it meanwhile sees what is in force.
  */
 export async function updateClient(input: OperationInput<UpdateClientParams>): Promise<void> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(CLIENT_KINDS.update_client, input, async (op) => {
     const { clientId, fields } = op.params;
     const change = op.id;
     const thing = await op.check('find', {

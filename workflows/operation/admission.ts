@@ -1,4 +1,5 @@
-import { ActivityFailure, CancellationScope, log, proxyActivities } from '@temporalio/workflow';
+import { ActivityFailure, CancellationScope, log } from '@temporalio/workflow';
+import { activitiesOf } from './acts.js';
 import type { AdmissionAnswer, AdmissionNeed, WaitActivities } from '../contract/operation/admission.js';
 import type { OperationLimits, OperationRequest } from '../contract/operation/operation.js';
 import { type FailureKind, failure } from '../contract/operation/failures.js';
@@ -66,7 +67,7 @@ export function createAdmission(
   async function ask(servers: AdmissionNeed, waitMs: number | null): Promise<void> {
     const { id: operation, root = operation } = run.request;
     const request = { ...servers, operation, root, taking: state.taking };
-    const { takeAdmission } = proxyActivities<WaitActivities>(CLAIM_TIMING);
+    const { takeAdmission } = activitiesOf<WaitActivities>('operation', CLAIM_TIMING);
     const answer = refused ?? (await takeAdmission(request));
     refused = undefined;
     if (!answer.admitted) {

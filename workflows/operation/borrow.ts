@@ -8,14 +8,9 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { failure } from '../contract/operation/failures.js';
+import { ENGINE_KINDS } from '../contract/operation/kinds.js';
 import { makeOperationId } from '../contract/operation/ids.js';
-import {
-  LEND_KIND,
-  type LendParams,
-  LENT_SIGNAL,
-  type Lent,
-  RELEASE_SIGNAL,
-} from '../contract/operation/lend.js';
+import { type LendParams, LENT_SIGNAL, type Lent, RELEASE_SIGNAL } from '../contract/operation/lend.js';
 import type { OperationInput, OperationRequest, StepError } from '../contract/operation/operation.js';
 import type { Run } from './run.js';
 import { collectSignals } from './signals.js';
@@ -105,13 +100,13 @@ async function start(run: Run, subject: string): Promise<Loan | undefined> {
   const params: LendParams = { subject, borrower: { workflowId: run.subject, operation: id } };
   try {
     return await CancellationScope.nonCancellable(async () => {
-      const handle = await startChild<Lend>(LEND_KIND, {
+      const handle = await startChild<Lend>(ENGINE_KINDS.lend.workflow, {
         workflowId: subject,
         args: [{ operation: request, params }],
         // a borrower that dies frees the subject
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        memo: { operation, kind: LEND_KIND, subject, title, actor, requestId },
+        memo: { operation, kind: ENGINE_KINDS.lend.kind, subject, title, actor, requestId },
       });
       const loan: Loan = { operation, handle };
       void handle.result().then(

@@ -2,34 +2,17 @@ import type { CleanupActivities } from '../../activities/operation/cleanup.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { CleanupParams } from '../contract/operation/cleanup.js';
 import { failure } from '../contract/operation/failures.js';
+import { ENGINE_KINDS } from '../contract/operation/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from './acts.js';
 import { runOperation } from './operation.js';
 
-const records = acts<CleanupActivities>();
-const jobs = acts<JobActivities>();
-
-/** Room for every kind of subject; the limit of workflow ids. */
-const SUBJECT = /^[a-z]+:.{1,190}$/s;
-
-const definition = {
-  kind: 'cleanup',
-  subject: ({ subject }: CleanupParams) => subject,
-  title: ({ subject }: CleanupParams) => `Clean up ${subject}`,
-  attributes: ({ clientId, serverId }: CleanupParams) => ({
-    ...(clientId === undefined ? {} : { ClientId: String(clientId) }),
-    ...(serverId === undefined ? {} : { ServerId: String(serverId) }),
-  }),
-  admission: ({ serverId }: CleanupParams) => (serverId === undefined ? undefined : { servers: [serverId] }),
-  validate({ subject }: CleanupParams) {
-    if (typeof subject !== 'string' || !SUBJECT.test(subject))
-      throw failure('InvalidInput', '"subject" must be a subject such as client:42');
-  },
-};
+const records = acts<CleanupActivities>('operation');
+const jobs = acts<JobActivities>('servers');
 
 /** Runs the open undos of a subject's operations, newest first; what still cannot be undone is left over again. */
 export async function cleanup(input: OperationInput<CleanupParams>): Promise<{ undone: number }> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(ENGINE_KINDS.cleanup, input, async (op) => {
     const left = await op.check('list', {
       title: 'List what is left',
       do: records.listLeft({ subject: op.params.subject }),

@@ -5,34 +5,21 @@ import {
   getExternalWorkflowHandle,
   setHandler,
 } from '@temporalio/workflow';
-import { failure } from '../contract/operation/failures.js';
-import {
-  LEND_KIND,
-  type LendParams,
-  LENT_SIGNAL,
-  type Lent,
-  RELEASE_SIGNAL,
-} from '../contract/operation/lend.js';
+import { type LendParams, LENT_SIGNAL, type Lent, RELEASE_SIGNAL } from '../contract/operation/lend.js';
+import { ENGINE_KINDS } from '../contract/operation/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { announceStart, checkedParams, claim, end } from './operation.js';
-import type { Definition } from './story.js';
 import { createRun, type Run } from './run.js';
 import { waits } from './waits.js';
 
-const definition: Definition<LendParams> = {
-  kind: LEND_KIND,
-  subject: ({ subject }) => subject,
-  title: ({ subject }) => `Lend ${subject}`,
-  validate({ subject, borrower }) {
-    if (typeof subject === 'string' && typeof borrower?.workflowId === 'string') return;
-    throw failure('InvalidInput', 'a lend needs a "subject" and its "borrower"');
-  },
-};
-
 /** Holds a subject for its borrower, until the signal `release` or the borrower's end; it does nothing of its own. */
 export async function lend(input: OperationInput<LendParams>): Promise<void> {
-  const { borrower } = checkedParams(definition, input);
-  const run = createRun({ kind: definition.kind, title: definition.title(input.params), input });
+  const { borrower } = checkedParams(ENGINE_KINDS.lend, input);
+  const run = createRun({
+    kind: ENGINE_KINDS.lend.kind,
+    title: ENGINE_KINDS.lend.title(input.params),
+    input,
+  });
   const scope = CancellationScope.current();
   const hold = { released: false, cancelled: scope.consideredCancelled };
   setHandler(defineSignal(RELEASE_SIGNAL), () => {

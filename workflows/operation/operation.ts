@@ -10,6 +10,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import { activitiesOf } from './acts.js';
 import type { AdmissionNeed } from '../contract/operation/admission.js';
 import { capText, failure, isFailureKind } from '../contract/operation/failures.js';
 import type { EndState, OperationInput, StepError } from '../contract/operation/operation.js';
@@ -27,7 +28,8 @@ import { warn } from './settle.js';
 import { StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
 import { createSteps } from './steps.js';
 import { CLAIM_TIMING, TIDY_TIMING } from './timing.js';
-import type { Definition, Operation, Story } from './story.js';
+import type { Operation, Story } from './story.js';
+import type { Definition } from '../contract/operation/definition.js';
 import { undoAll, undoLeft } from './undo.js';
 
 /**
@@ -105,7 +107,7 @@ export function announceStart(
 
 /** Binds the operation to its row; from here on everything it does is recorded. */
 export async function claim(run: Run, admission?: AdmissionNeed): Promise<void> {
-  const { claimOperation } = proxyActivities<OperationRecords>(CLAIM_TIMING);
+  const { claimOperation } = activitiesOf<OperationRecords>('operation', CLAIM_TIMING);
   const { request, subject, params, kind } = run;
   const { title } = run.view();
   const runId = workflowInfo().firstExecutionRunId;

@@ -19,7 +19,8 @@ import {
 import type { Act, StepRef } from '../contract/operation/step.js';
 import { callAct } from './calls.js';
 import type { FanOutOptions } from './fan-out/state.js';
-import type { Definition, Operation, Story } from './story.js';
+import type { Operation, Story } from './story.js';
+import type { Definition } from '../contract/operation/definition.js';
 import { stepErrorOf } from './step-failure.js';
 import type { CheckOptions, DuringOptions, Planned, StepOptions, TakeStep } from './step-options.js';
 
@@ -125,7 +126,7 @@ function createPlanning<Params>({ id, params, subject }: CreatePlanning<Params>)
     if (outlived !== true) note({ key: `${key}-left`, title: leaveTitle, kind: 'leave' });
   }
 
-  async function fanOut(key: string, { title, list, kind }: FanOutOptions): Promise<FanOutResult> {
+  async function fanOut(key: string, { title, list, of: { kind } }: FanOutOptions): Promise<FanOutResult> {
     note({ key, title, kind: 'check' });
     const children = await look(key, title, list);
     for (const { subject: target, title: childTitle = kind } of children.slice(0, CHILDREN_SHOWN)) {

@@ -1,4 +1,5 @@
-import { ActivityFailure, CancellationScope, log, proxyActivities } from '@temporalio/workflow';
+import { ActivityFailure, CancellationScope, log } from '@temporalio/workflow';
+import { activitiesOf } from './acts.js';
 import type { LogLine, OperationRecord, OperationRecords } from '../contract/operation/records.js';
 import { createOutbox, type Outbox } from './outbox.js';
 import { RECORD_TIMING } from './timing.js';
@@ -23,7 +24,7 @@ export function createRecorder(
   snapshot: () => Snapshot,
   written: Written = { lines: 0, records: 0 },
 ): Recorder {
-  const { recordOperation } = proxyActivities<OperationRecords>(RECORD_TIMING);
+  const { recordOperation } = activitiesOf<OperationRecords>('operation', RECORD_TIMING);
   const outbox = createOutbox();
   let { lines: count, records: number } = written;
   let writing: Promise<void> = Promise.resolve();

@@ -1,9 +1,5 @@
-import {
-  ApplicationFailure,
-  CancellationScope,
-  proxyActivities,
-  upsertSearchAttributes,
-} from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, upsertSearchAttributes } from '@temporalio/workflow';
+import { activitiesOf } from './acts.js';
 import { capText, hintOf, kindOf, REACTIONS } from '../contract/operation/failures.js';
 import type { OperationRecords } from '../contract/operation/records.js';
 import { searchAttribute } from '../contract/operation/search-attributes.js';
@@ -169,7 +165,7 @@ async function announce(run: Run, { failed, options, number }: Held, window: Win
 
 async function inputIsValid(run: Run, decision: TakenDecision): Promise<boolean> {
   if (!hasInput(decision)) return true;
-  const { checkEdit } = proxyActivities<OperationRecords>(RECORD_TIMING);
+  const { checkEdit } = activitiesOf<OperationRecords>('operation', RECORD_TIMING);
   const { kind, params } = run;
   const verdict = await CancellationScope.nonCancellable(() =>
     checkEdit({ kind, params, input: decision.input ?? {} }),

@@ -1,26 +1,7 @@
-import type { AdmissionNeed } from '../contract/operation/admission.js';
 import type { LeftUndo } from '../contract/operation/cleanup.js';
 import type { FanOutResult } from '../contract/operation/fan-out.js';
-import type { SearchAttributeName } from '../contract/operation/search-attributes.js';
-import type { Act } from '../contract/operation/step.js';
 import type { FanOutOptions } from './fan-out/state.js';
 import type { CheckOptions, DuringOptions, TakeStep } from './step-options.js';
-
-export interface Definition<Params> {
-  kind: string;
-  /** the workflow id that these parameters demand */
-  subject(params: Params): string;
-  title(params: Params): string;
-  attributes?(params: Params): Partial<Record<SearchAttributeName, string>>;
-  /** what is tidied up on hosts before the end, however it ends; its failure changes nothing */
-  tidy?(params: Params, operation: string): Act;
-  /** subjects beside the own one: borrowed after the claim, freed at the end */
-  borrows?(params: Params): string[];
-  /** servers that it works on, beside others or alone: taken before its first step, given back while it holds */
-  admission?(params: Params): AdmissionNeed | undefined;
-  /** throws `InvalidInput` for parameters that no operation of this kind can have */
-  validate(params: Params): void;
-}
 
 export interface Operation<Params> {
   readonly id: string;

@@ -1,4 +1,5 @@
-import { CancellationScope, proxyActivities } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
+import { activitiesOf } from './acts.js';
 import type { CleanupRecords, LeftUndo } from '../contract/operation/cleanup.js';
 import { callAct } from './calls.js';
 import type { Run } from './run.js';
@@ -20,7 +21,7 @@ export async function undoAll(run: Run, entries: SagaEntry[]): Promise<SagaEntry
 
 /** The same for what other operations have left: each one is a step of this operation, and closed in their ledger. */
 export async function undoLeft(run: Run, undos: LeftUndo[]): Promise<void> {
-  const { settleUndo } = proxyActivities<CleanupRecords>(CLAIM_TIMING);
+  const { settleUndo } = activitiesOf<CleanupRecords>('operation', CLAIM_TIMING);
   await CancellationScope.nonCancellable(async () => {
     for (const { key, ...undo } of undos) {
       const time = new Date().toISOString();

@@ -1,4 +1,5 @@
-import { proxyActivities, workflowInfo } from '@temporalio/workflow';
+import { workflowInfo } from '@temporalio/workflow';
+import { activitiesOf } from './acts.js';
 import { type WaitActivities, waitsQueue } from '../contract/operation/admission.js';
 import type { Recorder } from './recorder.js';
 
@@ -8,7 +9,7 @@ import type { Recorder } from './recorder.js';
  * change nothing but their place.
  */
 export function waits(): Pick<WaitActivities, 'awaitAdmission' | 'awaitSubject'> {
-  return proxyActivities<WaitActivities>({
+  return activitiesOf<WaitActivities>('operation', {
     taskQueue: waitsQueue(workflowInfo().taskQueue),
     // longer than any turn of a wait, which comes back by retry
     startToCloseTimeout: '5 minutes',

@@ -11,7 +11,7 @@ import {
 import { makeOperationId } from '../contract/operation/ids.js';
 import type { OperationRequest } from '../contract/operation/operation.js';
 import { searchAttribute } from '../contract/operation/search-attributes.js';
-import { type OperationKind, WORKFLOW_TYPES } from '../contract/operation/start.js';
+import { KINDS, type OperationKind } from '../contract/kinds.js';
 
 export interface SweptOperation {
   kind: OperationKind;
@@ -37,7 +37,7 @@ export async function startOperation({
   const id = makeOperationId(Date.now(), Math.random);
   const operation: OperationRequest = { id, actor, requestId: null, onFailure: 'rollback' };
   try {
-    return await startChild(WORKFLOW_TYPES[kind], {
+    return await startChild(KINDS[kind].workflow, {
       workflowId: subject,
       args: [{ operation, params }],
       parentClosePolicy: ParentClosePolicy.ABANDON,

@@ -1,9 +1,9 @@
-import { proxyActivities } from '@temporalio/workflow';
 import type { AvailabilityActivities } from '../../activities/clients/monitoring/availability.js';
+import { activitiesOf } from '../operation/acts.js';
 
 /** Every minute: is every client reachable. Its result is in the clients' rows. */
 export async function sweepAvailability(): Promise<{ asked: number }> {
-  const { checkAvailability } = proxyActivities<AvailabilityActivities>({
+  const { checkAvailability } = activitiesOf<AvailabilityActivities>('clients', {
     // a page of 500 on servers that all hang; the next minutes are skipped meanwhile
     startToCloseTimeout: '5 minutes',
     // one beat per client, each with two questions of 5 s

@@ -1,5 +1,5 @@
-import { proxyActivities } from '@temporalio/workflow';
 import type { LicenseRecords } from '../../activities/clients/licenses/license-records.js';
+import { activitiesOf } from '../operation/acts.js';
 import { subjectId } from '../contract/operation/ids.js';
 import { CLOCK_ACTOR, type DueClient } from '../contract/clients/licenses.js';
 import { inLanes, runOperationInLane, type SweptOperation } from './start-operation.js';
@@ -18,7 +18,7 @@ export interface ExpirySwept {
 
 /** Once an hour: licences that end are told, those that have ended are locked, those that go on are unlocked. */
 export async function sweepExpiry(): Promise<ExpirySwept> {
-  const { planExpiry } = proxyActivities<LicenseRecords>({
+  const { planExpiry } = activitiesOf<LicenseRecords>('clients', {
     startToCloseTimeout: '1 minute',
     // an hour is long, but Postgres may be away for some minutes of it
     retry: { maximumAttempts: 10 },

@@ -1,4 +1,5 @@
-import { ActivityFailure, proxyActivities } from '@temporalio/workflow';
+import { ActivityFailure } from '@temporalio/workflow';
+import { activitiesOf } from '../operation/acts.js';
 import type { CertificateSweep } from '../../activities/clients/certificates/activities.js';
 import type { NightlyActivities } from '../../activities/operation/sweep-nightly.js';
 import type { BackupActivities } from '../../activities/servers/backups.js';
@@ -35,7 +36,7 @@ export interface Night {
 
 /** Once a day: open leftovers are tried again, and what has had its time is removed. Not an operation. */
 export async function sweepNightly(): Promise<Night> {
-  const records = proxyActivities<NightlyActivities>({
+  const records = activitiesOf<NightlyActivities>('operation', {
     startToCloseTimeout: '1 minute',
     retry: { maximumAttempts: 10 },
   });
@@ -74,7 +75,7 @@ async function removeSources(overdue: RemoveKeptSourceParams[]): Promise<Night['
 
 /** Reads how long those last that are served, then asks again for what failed, is missing, or was not renewed. */
 async function renewCertificates(): Promise<Night['certificates']> {
-  const { readCertificates, listCertificatesDue } = proxyActivities<CertificateSweep>({
+  const { readCertificates, listCertificatesDue } = activitiesOf<CertificateSweep>('clients', {
     // a page of 200, 16 at once, each 10 s at most
     startToCloseTimeout: '5 minutes',
     retry: { maximumAttempts: 3 },
@@ -100,7 +101,7 @@ async function renewCertificates(): Promise<Night['certificates']> {
 }
 
 async function removeBackups(ids: number[]): Promise<Night['backups']> {
-  const { removeOldBackups } = proxyActivities<BackupActivities>({
+  const { removeOldBackups } = activitiesOf<BackupActivities>('servers', {
     // large directories, some of them a night; the rest has time until the next one
     startToCloseTimeout: '30 minutes',
     retry: { maximumAttempts: 1 },
@@ -122,7 +123,7 @@ async function removeBackups(ids: number[]): Promise<Night['backups']> {
 }
 
 async function tidyServers(ids: number[]): Promise<Night['servers']> {
-  const { removeOldJobs } = proxyActivities<Pick<JobActivities, 'removeOldJobs'>>({
+  const { removeOldJobs } = activitiesOf<Pick<JobActivities, 'removeOldJobs'>>('servers', {
     startToCloseTimeout: '2 minutes',
     // a server that is away tonight is tidied up tomorrow
     retry: { maximumAttempts: 1 },

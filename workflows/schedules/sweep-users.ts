@@ -1,4 +1,5 @@
-import { ActivityFailure, proxyActivities } from '@temporalio/workflow';
+import { ActivityFailure } from '@temporalio/workflow';
+import { activitiesOf } from '../operation/acts.js';
 import type { Counted, UserCountActivities } from '../../activities/clients/monitoring/user-counts.js';
 import type { NightlyActivities } from '../../activities/operation/sweep-nightly.js';
 import { inLanes } from './start-operation.js';
@@ -8,11 +9,11 @@ const SERVERS_AT_ONCE = 10;
 
 /** Once a day: how many users every client has. What cannot be counted keeps its number of yesterday. */
 export async function sweepUsers(): Promise<Counted> {
-  const { listActiveServers } = proxyActivities<NightlyActivities>({
+  const { listActiveServers } = activitiesOf<NightlyActivities>('operation', {
     startToCloseTimeout: '1 minute',
     retry: { maximumAttempts: 10 },
   });
-  const { countUsersOn } = proxyActivities<UserCountActivities>({
+  const { countUsersOn } = activitiesOf<UserCountActivities>('clients', {
     // some seconds for each of a server's clients, two at once
     startToCloseTimeout: '2 hours',
     // one beat per client, which has 80 s

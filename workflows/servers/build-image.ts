@@ -1,45 +1,20 @@
 import type { BuildActivities } from '../../activities/servers/builds/activities.js';
-import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { AnnouncementActivities } from '../../activities/servers/announcements.js';
 import type { BuildImageParams, BuildImageResult } from '../contract/servers/builds.js';
-import { failure } from '../contract/operation/failures.js';
-import { subjectId } from '../contract/operation/ids.js';
+import { SERVER_KINDS } from '../contract/servers/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
-import { AUTO_VERSION, BUILD_BRANCHES, branchOf, VERSION } from '../contract/clients/versions.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
-import { requireId } from '../clients/params.js';
 
-const builds = acts<BuildActivities>();
-const announcements = acts<AnnouncementActivities>();
-const jobs = acts<JobActivities>();
-
-const definition = {
-  kind: 'build_image',
-  subject: ({ serverId }: BuildImageParams) => subjectId('server', serverId),
-  title: ({ serverId, version, branch }: BuildImageParams) =>
-    `Build ${version === AUTO_VERSION ? `the next version of ${branch}` : version} on server ${serverId}`,
-  attributes: ({ serverId }: BuildImageParams) => ({ ServerId: String(serverId) }),
-  admission: ({ serverId }: BuildImageParams) => ({ servers: [serverId] }),
-  tidy: ({ serverId }: BuildImageParams, operation: string) => jobs.removeJobs({ serverId, operation }),
-  validate({ serverId, branch, version, existing, release }: BuildImageParams) {
-    requireId('serverId', serverId);
-    if (!BUILD_BRANCHES.includes(branch)) throw failure('InvalidInput', '"branch" must be dev or master');
-    if (version !== AUTO_VERSION && !(VERSION.test(version) && branchOf(version) === branch))
-      throw failure('InvalidInput', `"version" must be auto or a version such as 1.3-${branch}`);
-    if (!['refuse', 'replace', 'keep'].includes(existing))
-      throw failure('InvalidInput', '"existing" must be refuse, replace or keep');
-    if (release !== undefined && typeof release !== 'string')
-      throw failure('InvalidInput', '"release" must be the id of an operation');
-  },
-};
+const builds = acts<BuildActivities>('servers');
+const announcements = acts<AnnouncementActivities>('servers');
 
 /**
  * Code, build directory and image of a version on one server. Until the image is there a failure puts all three back,
  * so that the server is as it was while a person looks. `spec/clients-and-servers.md`, Build.
  */
 export async function buildImage(input: OperationInput<BuildImageParams>): Promise<BuildImageResult> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(SERVER_KINDS.build_image, input, async (op) => {
     const { serverId, release } = op.params;
     const { build, kept } = await op.check('survey', {
       title: 'Choose the version',

@@ -1,29 +1,15 @@
-import type { JobActivities } from '../../activities/servers/jobs.js';
 import type { RebootActivities } from '../../activities/servers/reboot.js';
-import { requireId } from '../clients/params.js';
-import { subjectId } from '../contract/operation/ids.js';
 import type { RebootResult, ServerParams } from '../contract/servers/maintenance.js';
+import { SERVER_KINDS } from '../contract/servers/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 
-const servers = acts<RebootActivities>();
-const jobs = acts<JobActivities>();
-
-const definition = {
-  kind: 'reboot_server',
-  subject: ({ serverId }: ServerParams) => subjectId('server', serverId),
-  title: ({ serverId }: ServerParams) => `Reboot server ${serverId}`,
-  attributes: ({ serverId }: ServerParams) => ({ ServerId: String(serverId) }),
-  // drained: nobody else works there once it is had
-  admission: ({ serverId }: ServerParams) => ({ servers: [serverId], exclusive: true as const }),
-  tidy: ({ serverId }: ServerParams, operation: string) => jobs.removeJobs({ serverId, operation }),
-  validate: ({ serverId }: ServerParams) => requireId('serverId', serverId),
-};
+const servers = acts<RebootActivities>('servers');
 
 /** Forward-only: a host that is going down cannot be called back. `spec/clients-and-servers.md`, Servers. */
 export async function rebootServer(input: OperationInput<ServerParams>): Promise<RebootResult> {
-  return runOperation(definition, input, async (op) => {
+  return runOperation(SERVER_KINDS.reboot_server, input, async (op) => {
     const { serverId } = op.params;
     const former = await op.check('ready', {
       title: 'Check the right to reboot',

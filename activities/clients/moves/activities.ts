@@ -2,7 +2,7 @@ import type { ClientThing, MoveRoute } from '../../../workflows/contract/clients
 import { failure } from '../../../workflows/contract/operation/failures.js';
 import { effectKey, jobKey, type StepContext } from '../../../workflows/contract/operation/step.js';
 import type { Connections } from '../connections.js';
-import { nameOf, targetOf } from '../../hosts/connections.js';
+import { nameOf } from '../../hosts/connections.js';
 import { backupPath, dumpLogin } from '../containers/backup.js';
 import { clientFiles, FOREIGN_EXIT, writeFilesScript } from '../containers/client-files.js';
 import { CLIENT_FILES } from '../containers/compose-file.js';
@@ -34,7 +34,7 @@ type SecretIds = ClientThing['names']['secrets'];
 
 /** A client's image, files and database on their way from one server to another. */
 export function createMoveActivities(connections: Connections) {
-  const { servers, clients, secrets, ssh } = connections;
+  const { clients, secrets, ssh } = connections;
   const { openHost, runJob, readExample, revealAll } = createHostAccess(connections);
 
   const loginOf = async ({ server }: Host) => dumpLogin(server, await secrets.reveal(server.sqlPassword));
@@ -197,14 +197,6 @@ ask_http ${names.port} ${healthPath} ${names.hostname}`;
       const script = sh`rm -rf -- ${workspaceOf(host.server, operation)} ${own}`;
       const what = `removing what the operation has laid down on ${nameOf(host.server)}`;
       await ssh.runOk(host.target, script, { fence: step, what, timeoutMs: CLEAR_TIMEOUT_MS });
-    },
-
-    /** Job directories of an operation on each of its servers. */
-    async removeJobsOn({ servers: ids, operation }: { servers: number[]; operation: string }): Promise<void> {
-      for (const id of ids) {
-        const server = await servers.get(id);
-        await ssh.removeJobs(targetOf(server), operation);
-      }
     },
   };
 

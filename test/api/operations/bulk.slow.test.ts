@@ -213,7 +213,7 @@ describe('POST /operations/bulk', () => {
       return { id, subject };
     };
     const [left, clean] = [await ended('rollback_incomplete'), await ended('succeeded')];
-    const undo = { id: 'one#1', seq: 1, step: 'one', title: 'one', activity: 'unmake', input: {} };
+    const undo = { id: 'one#1', seq: 1, step: 'one', title: 'one', activity: 'test.unmake', input: {} };
     await api.db.insert(operationUndos).values({ operationId: left.id, ...undo, state: 'failed' });
     const { results } = await bulk({ action: 'cleanup', ids: [left.id, clean.id] });
     assert.deepEqual(

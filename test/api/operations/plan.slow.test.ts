@@ -78,6 +78,7 @@ describe('plan=true on a route that starts an operation', () => {
   async function startWorker({ address, taskQueue, db, secrets }: Harness): Promise<() => Promise<void>> {
     const connection = await NativeConnection.connect({ address });
     const records = createClientRecords({ db, secrets, imageOf: (product) => `image/${product}` });
+    const standIns = createStandIns();
     const worker = await createWorker({
       connection,
       namespace: 'default',
@@ -89,12 +90,15 @@ describe('plan=true on a route that starts an operation', () => {
       retryWindowMs: 1_000,
       edits: {},
       activities: {
-        ...createStandIns(),
-        ...records,
-        ...createClientChangeRecords({ db }),
-        ...createVersionRecords(db),
-        surveyHost,
-        migrateClient,
+        servers: standIns.servers,
+        clients: {
+          ...standIns.clients,
+          ...records,
+          ...createClientChangeRecords({ db }),
+          ...createVersionRecords(db),
+          surveyHost,
+          migrateClient,
+        },
       },
       log: { warn: () => undefined },
     });
@@ -289,7 +293,7 @@ describe('plan=true on a route that starts an operation', () => {
       step: 'database',
       seq: 9,
       title: 'Create database',
-      activity: 'removeDatabase',
+      activity: 'clients.removeDatabase',
       input: {},
       state: 'failed',
     });
@@ -359,7 +363,7 @@ describe('plan=true on a route that starts an operation', () => {
     });
     assert.equal(step('vhost')?.target, `/etc/nginx/conf.d/client${id}.conf`);
     assert.equal(step('container')?.target, 'image/sample:1.3-master');
-    assert.deepEqual([step('database')?.undo, step('activate')?.undo], ['removeDatabase', undefined]);
+    assert.deepEqual([step('database')?.undo, step('activate')?.undo], ['clients.removeDatabase', undefined]);
     const { password: _, ...silent } = form;
     const untold = await planOf({ method: 'POST', path: '/clients', form: silent });
     assert.ok(!untold.steps.some(({ key }) => key === 'mail'), 'nobody is told a password that nobody gave');

@@ -156,7 +156,9 @@ describe('on the full Temporal server with Postgres, with two workers', { skip: 
     // nobody polls there
     const place = { namespace: 'default', taskQueue: `${taskQueue}-unpolled`, identity: 'test' };
     const startRaw = (other: Partial<typeof asked> = {}) =>
-      services.client.workflowService.startWorkflowExecution(startRequest({ ...asked, ...other }, place));
+      services.client.workflowService.startWorkflowExecution(
+        startRequest({ ...asked, ...other }, 'deleteClient', place),
+      );
     const { runId } = await startRaw();
     assert.equal((await startRaw()).runId, runId);
     await assert.rejects(startRaw({ id: ulid() }), /already running/i);

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { createSaga, type SagaEntry } from '../../../workflows/operation/saga.js';
 
 function entry(step: string, key = step, seq = 1): SagaEntry {
-  return { id: `${step}#${seq}`, step, title: step, activity: 'unmake', input: { key } };
+  return { id: `${step}#${seq}`, step, title: step, activity: 'test.unmake', input: { key } };
 }
 
 const ids = (entries: SagaEntry[]): string[] => entries.map(({ id }) => id);

@@ -11,7 +11,7 @@ import {
   TIMELINE_TYPES,
 } from '../../../workflows/contract/operation/timeline.js';
 
-const HISTORIES = new URL('../../replay/histories/', import.meta.url);
+const HISTORIES = new URL('../../replay/clients/histories/', import.meta.url);
 
 function eventsOf(file: string): HistoryEvent[] {
   return historyFromJSON(JSON.parse(readFileSync(new URL(file, HISTORIES), 'utf8'))).events ?? [];

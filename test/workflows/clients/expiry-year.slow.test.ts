@@ -51,6 +51,7 @@ describe('a year of licences', () => {
   async function startWorker(url = mail.url): Promise<void> {
     const { db } = services.database;
     const clock = { now: () => now };
+    const standIns = createStandIns();
     const running = await createWorker({
       connection: services.native,
       namespace: 'default',
@@ -62,20 +63,23 @@ describe('a year of licences', () => {
       retryWindowMs: 500,
       edits: {},
       activities: {
-        ...createStandIns(),
-        ...createClientRecords({ db, secrets, imageOf: () => 'sample' }),
-        ...createLicenseRecords({ db, expiryHour: 9, graceDays: 0, ...clock }),
-        ...createMailActivities({
-          db,
-          secrets,
-          transport: createSmtpTransport(parseSmtpUrl(url)),
-          profiles: loadProfiles(),
-          from: 'cloud@vendor.example.test',
-          ...clock,
-        }),
-        async writeCloudSettings({ names }: ClientThing) {
-          const [row] = await db.select().from(clients).where(eq(clients.id, names.clientId));
-          written.push(`${row?.name} ${row?.status} ${row?.licenseExpiresAt?.toISOString()}`);
+        servers: standIns.servers,
+        clients: {
+          ...standIns.clients,
+          ...createClientRecords({ db, secrets, imageOf: () => 'sample' }),
+          ...createLicenseRecords({ db, expiryHour: 9, graceDays: 0, ...clock }),
+          ...createMailActivities({
+            db,
+            secrets,
+            transport: createSmtpTransport(parseSmtpUrl(url)),
+            profiles: loadProfiles(),
+            from: 'cloud@vendor.example.test',
+            ...clock,
+          }),
+          async writeCloudSettings({ names }: ClientThing) {
+            const [row] = await db.select().from(clients).where(eq(clients.id, names.clientId));
+            written.push(`${row?.name} ${row?.status} ${row?.licenseExpiresAt?.toISOString()}`);
+          },
         },
       },
       log: { warn: () => undefined },

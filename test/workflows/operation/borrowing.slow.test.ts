@@ -188,7 +188,7 @@ describe('a borrowed subject', { concurrency: 8 }, () => {
     const { db } = system.database;
     const row = { kind: 'scripted', subject: high, title: 'T', actor: 'a', input: {}, endedAt: new Date() };
     await db.insert(operations).values({ id: left, state: 'rollback_incomplete', ...row });
-    const undo = { id: 'one#1', seq: 1, step: 'one', title: 'One', activity: 'unmake', input: {} };
+    const undo = { id: 'one#1', seq: 1, step: 'one', title: 'One', activity: 'test.unmake', input: {} };
     await db.insert(operationUndos).values({ operationId: left, state: 'failed', ...undo });
     const { run } = await borrower(low, [high]);
     const { state, error } = await run.ended();

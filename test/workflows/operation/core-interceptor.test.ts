@@ -48,7 +48,7 @@ describe('the interceptor around steps', { concurrency: 8 }, () => {
       edits: {
         scripted: (params) => edits.get((params as { subject: string }).subject)?.() ?? allowed(params),
       },
-      activities,
+      activities: { test: activities },
       log: { warn: (fields, message) => void logged.push(JSON.stringify({ ...fields, message })) },
     });
     const done = worker.run();

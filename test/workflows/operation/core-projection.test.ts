@@ -91,7 +91,7 @@ describe('the projection of operations', { concurrency: 4 }, () => {
     };
   }
 
-  const UNDO = { id: 'one#1', title: 'One', activity: 'unmake', input: { key: 'one' } };
+  const UNDO = { id: 'one#1', title: 'One', activity: 'test.unmake', input: { key: 'one' } };
 
   let recordNumber = 0;
   function recordOf(operation: string, change: Partial<OperationRecord> = {}): OperationRecord {

@@ -69,7 +69,7 @@ describe('a plan', () => {
       limits: DEFAULT_LIMITS,
       retryWindowMs: 1_500,
       edits: {},
-      activities,
+      activities: { test: activities },
       log: { warn: () => undefined },
     });
     const done = worker.run();
@@ -112,13 +112,19 @@ describe('a plan', () => {
     const subject = `client:${shelf}`;
     assert.deepEqual(planned.steps, [
       { key: 'look', kind: 'check', title: 'Look at it', target: 'the shelf' },
-      { key: 'first', kind: 'step', title: 'Put a book', target: subject, undo: 'take' },
+      { key: 'first', kind: 'step', title: 'Put a book', target: subject, undo: 'test.take' },
       {
-        ...{ key: 'second', kind: 'step', title: 'Put a vase beside book #1', target: subject, undo: 'take' },
+        ...{
+          key: 'second',
+          kind: 'step',
+          title: 'Put a vase beside book #1',
+          target: subject,
+          undo: 'test.take',
+        },
         skippable: true,
       },
-      { key: 'closed', kind: 'enter', title: 'Close the room', target: subject, undo: 'take' },
-      { key: 'dust', kind: 'step', title: 'Dust vase #2', target: 'all', undo: 'take', onFail: 'warn' },
+      { key: 'closed', kind: 'enter', title: 'Close the room', target: subject, undo: 'test.take' },
+      { key: 'dust', kind: 'step', title: 'Dust vase #2', target: 'all', undo: 'test.take', onFail: 'warn' },
       { key: 'closed-left', kind: 'leave', title: 'Open the room', target: subject },
       { key: 'commit', kind: 'commit', title: 'Point of no return', target: subject },
       { key: 'last', kind: 'step', title: 'Put a lamp', target: subject },

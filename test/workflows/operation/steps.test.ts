@@ -52,7 +52,7 @@ describe('an operation', { concurrency: 8 }, () => {
       },
     });
     await run.ended();
-    assert.deepEqual(seen, ['one unmake registered']);
+    assert.deepEqual(seen, ['one test.unmake registered']);
   });
 
   for (const kind of FAILURE_KINDS.filter((candidate) => candidate !== 'OperationClosed')) {

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { eq } from 'drizzle-orm';
 import { ulid } from 'ulid';
 import { idempotencyKeys, operations } from '../../../db/schema/index.js';
+import { workflowOf } from '../../../workflows/contract/kinds.js';
 import { startRequest } from '../../../workflows/contract/operation/start.js';
 import { openScriptedSystem, type ScriptedSystem } from '../../support/scripted-world.js';
 import { sweep } from '../../support/sweep.js';
@@ -38,7 +39,11 @@ describe('rows unconfirmed after 2 minutes', () => {
     (await system.database.db.select().from(operations).where(eq(operations.id, id)))[0];
   const start = (row: Parameters<typeof startRequest>[0]) =>
     system.client.workflowService.startWorkflowExecution(
-      startRequest(row, { namespace: 'default', taskQueue: system.taskQueue, identity: 'test' }),
+      startRequest(row, workflowOf(row.kind), {
+        namespace: 'default',
+        taskQueue: system.taskQueue,
+        identity: 'test',
+      }),
     );
   const end = (subject: string) => system.client.workflow.getHandle(subject).terminate('end of the test');
   const clientIdOf = () => 1_000_000_000 + Math.floor(Math.random() * 1_000_000_000);

@@ -34,6 +34,9 @@ export type BuildBranch = (typeof BUILD_BRANCHES)[number];
 /** Room for four numbers and three words; Docker itself takes tags of 128 characters. */
 export const VERSION = /^(?=.{1,100}$)\d{1,6}(\.\d{1,6}){0,3}(-[a-z0-9]{1,20}){0,4}$/;
 
+/** Docker's own rule for tags. */
+export const TAG = /^\w[\w.-]{0,127}$/;
+
 /** Asks for the next version instead of naming one. */
 export const AUTO_VERSION = 'auto';
 

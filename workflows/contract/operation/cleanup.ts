@@ -1,8 +1,5 @@
 import type { Undo } from './step.js';
 
-/** Kinds that may run on a subject whose undos are still open. */
-export const CLEANING_KINDS: readonly string[] = ['cleanup', 'delete_client'];
-
 /** Whose clean-ups the nightly sweep's are. */
 export const NIGHTLY_ACTOR = 'slipway:nightly';
 

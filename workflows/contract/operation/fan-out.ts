@@ -1,15 +1,5 @@
 import type { OperationState } from './operation.js';
 
-/** Kinds whose operations start one for each of many subjects. */
-export const FAN_OUT_KINDS: readonly string[] = [
-  'switch_all',
-  'migrate_all',
-  'deploy_server',
-  'reconfigurate',
-  'reconfigurate_server',
-  'build_master_for_all',
-];
-
 /** A child tells its parent of holds, resumes and its end; sent to the workflow id, so that any run of the parent hears it. */
 export const CHILD_SIGNAL = 'child';
 

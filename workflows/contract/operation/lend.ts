@@ -1,5 +1,3 @@
-/** A borrowed subject is held by an operation of this kind, a child of its borrower. */
-export const LEND_KIND = 'lend';
 /** To the borrower, once the subject is claimed for it. */
 export const LENT_SIGNAL = 'lent';
 /** To the lend, which ends on it. */

@@ -2,39 +2,6 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { searchAttribute } from './search-attributes.js';
 
-/** Kinds that are started from a row, with the workflow type that runs them. */
-export const WORKFLOW_TYPES = {
-  create_client: 'createClient',
-  delete_client: 'deleteClient',
-  set_admin_password: 'setAdminPassword',
-  refresh_client: 'refreshClient',
-  update_client: 'updateClient',
-  set_expire_date: 'setExpireDate',
-  set_demo: 'setDemo',
-  set_maintenance: 'setMaintenance',
-  reboot_client: 'rebootClient',
-  mail_client: 'mailClient',
-  move_client: 'moveClient',
-  copy_client: 'copyClient',
-  remove_kept_source: 'removeKeptSource',
-  switch_client: 'switchClient',
-  migrate_client: 'migrateClient',
-  build_image: 'buildImage',
-  build_master_for_all: 'buildMasterForAll',
-  prune_server: 'pruneServer',
-  reboot_server: 'rebootServer',
-  issue_certificate: 'issueCertificate',
-  lock_client: 'lockClient',
-  unlock_client: 'unlockClient',
-  notify_expiry: 'notifyExpiry',
-  cleanup: 'cleanup',
-  switch_all: 'switchAll',
-  migrate_all: 'migrateAll',
-  deploy_server: 'deployServer',
-  reconfigurate: 'reconfigurate',
-} as const;
-export type OperationKind = keyof typeof WORKFLOW_TYPES;
-
 /** What a start needs of an operation's row. */
 export interface StartableRow {
   id: string;
@@ -61,14 +28,13 @@ const ONE_AT_A_TIME: object = { workflowIdReusePolicy: 1, workflowIdConflictPoli
 
 /**
  * The start of a recorded operation. Raw, because its request id must be the operation's id: asked again, by API or
- * sweep, the server then answers with the run that it has already started. Throws for a kind that no workflow runs.
+ * sweep, the server then answers with the run that it has already started.
  */
 export function startRequest(
   row: StartableRow,
+  workflow: string,
   { namespace, taskQueue, identity }: Place,
 ): temporal.api.workflowservice.v1.IStartWorkflowExecutionRequest {
-  const type = (WORKFLOW_TYPES as Record<string, string>)[row.kind];
-  if (type === undefined) throw new Error(`no workflow runs operations of kind ${row.kind}`);
   const { id, kind, subject, title, actor, requestId } = row;
   return {
     namespace,
@@ -76,7 +42,7 @@ export function startRequest(
     requestId: id,
     workflowId: subject,
     ...ONE_AT_A_TIME,
-    workflowType: { name: type },
+    workflowType: { name: workflow },
     taskQueue: { name: taskQueue },
     input: { payloads: [payloadOf(row.input)] },
     memo: { fields: payloadsOf({ operation: id, kind, subject, title, actor, requestId }) },

@@ -1,12 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import {
-  defineSignal,
-  ParentClosePolicy,
-  proxyActivities,
-  setHandler,
-  sleep,
-  startChild,
-} from '@temporalio/workflow';
+import { activitiesOf } from '../acts.js';
+import { defineSignal, ParentClosePolicy, setHandler, sleep, startChild } from '@temporalio/workflow';
 import {
   CHILD_SIGNAL,
   type ChildReport,
@@ -35,7 +29,7 @@ interface Children {
 /** Starts children and hears of them: by their signals, by their ends, and by asking about silent ones. */
 export function createChildren(state: FanOutState): Children {
   const { run, options, table, busyWaits } = state;
-  const { lookAtChildren } = proxyActivities<FanOutRecords>(RECORD_TIMING);
+  const { lookAtChildren } = activitiesOf<FanOutRecords>('operation', RECORD_TIMING);
 
   setHandler(defineSignal<[ChildReport]>(CHILD_SIGNAL), (report) => {
     if (typeof report === 'object' && report !== null) take(report);
@@ -72,7 +66,7 @@ export function createChildren(state: FanOutState): Children {
     const id = makeOperationId(Date.now(), Math.random);
     set(child, { state: 'running', operation: id, heardAt: Date.now() });
     try {
-      const handle = await startChild(options.workflow, childOptions(run, options, child, id));
+      const handle = await startChild(options.of.workflow, childOptions(run, options, child, id));
       const { runId: _former, ...entry } = table.get(child.subject) as ChildEntry;
       table.set(child.subject, { ...entry, runId: handle.firstExecutionRunId });
       void handle.result().then(
@@ -121,7 +115,7 @@ export function createChildren(state: FanOutState): Children {
   return { start, startWhenFree, watchSilent, lookAt };
 }
 
-function childOptions(run: Run, { kind }: FanOutOptions, child: ChildToStart, id: string) {
+function childOptions(run: Run, { of: { kind } }: FanOutOptions, child: ChildToStart, id: string) {
   const { actor, requestId, root, onFailure, holdWindowMs } = run.request;
   const title = child.title ?? `${kind} ${child.subject}`;
   const operation: OperationRequest = {

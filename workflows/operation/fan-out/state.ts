@@ -1,5 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { ChildToStart, FanOutRules } from '../../contract/operation/fan-out.js';
+import type { Definition } from '../../contract/operation/definition.js';
 import type { Act } from '../../contract/operation/step.js';
 import { type ChildEntry, newTable, type Table } from './table.js';
 import type { Run } from '../run.js';
@@ -8,9 +9,8 @@ export interface FanOutOptions {
   title: string;
   /** who takes part, in the order of starting */
   list: Act<ChildToStart[]>;
-  /** workflow type of every child, and its kind */
-  workflow: string;
-  kind: string;
+  /** what every child is */
+  of: Pick<Definition<never>, 'kind' | 'workflow'>;
   rules: FanOutRules;
 }
 
