@@ -8,7 +8,7 @@ import { freePort } from '../process/free-port.js';
 import { pollUntil } from '../process/poll.js';
 import { type PostgresServer, startPostgres } from '../start/services/postgres.js';
 import { startTemporal, type TemporalServer } from '../start/services/temporal.js';
-import { SEARCH_ATTRIBUTES } from '../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
 import { ADMIN, apiCaller, type Call } from './api-caller.js';
 import type { Closers } from './benchmark.js';
 import { packageVersions } from './environment.js';

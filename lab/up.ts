@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SEARCH_ATTRIBUTES } from '../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
 import { labDir, stateFile } from './config.js';
 import { openLabHost, startLabHost } from './host.js';
 import { withLock } from '../process/lock.js';

@@ -9,7 +9,7 @@ import { startPostgres } from './services/postgres.js';
 import { isAlive, type ProcessId, processId } from '../process/process-id.js';
 import { startTemporal } from './services/temporal.js';
 import type { WorkerConfig } from '../worker/config.js';
-import { SEARCH_ATTRIBUTES } from '../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
 
 type Close = () => Promise<unknown>;
 

@@ -11,7 +11,7 @@ import { run } from '../process/run.js';
 import { startTemporal } from '../start/services/temporal.js';
 import { labAvailability } from '../lab/tools.js';
 import { bundleWorkflows } from '../worker/bundle.js';
-import { SEARCH_ATTRIBUTES } from '../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
 import { compile } from './support/compile.js';
 import { compiledFile } from './support/program.js';
 

@@ -2,6 +2,7 @@ import type { AcmeSettings } from '../activities/clients/certificates/certbot.js
 import { createClientActivities } from '../activities/clients/activities.js';
 import { createSmtpTransport, type MailTransport, parseSmtpUrl } from '../activities/mail/transport.js';
 import { createServerActivities } from '../activities/servers/activities.js';
+import { createServerKeeper } from '../activities/servers/jobs.js';
 import { activityName, type Wing } from '../workflows/contract/operation/activity-names.js';
 import { type ConnectionParts, createConnections } from './connections.js';
 
@@ -19,20 +20,19 @@ export interface ActivityParts extends ConnectionParts {
 /** Activities by wing; the names of Temporal are made of both. */
 export type WingActivities = Partial<Record<Wing, object>>;
 
-/** Every activity that acts of workflows name, with its ports. */
-export function createActivities(parts: ActivityParts) {
+/** What the wings bring to the worker: activities that acts of workflows name, and keepers of their places. */
+export function createWings(parts: ActivityParts) {
   const { db, secrets, smtpUrl, mailFrom: from, expiryHour = 9, graceDays = 0 } = parts;
   const { acme, now } = parts;
   const connections = createConnections(parts);
-  return {
-    clients: createClientActivities({
-      ...{ db, secrets, connections, from, expiryHour, graceDays },
-      transport: mailTransport(smtpUrl),
-      ...(acme === undefined ? {} : { acme }),
-      ...(now === undefined ? {} : { now }),
-    }),
-    servers: createServerActivities({ db, connections }),
-  };
+  const clients = createClientActivities({
+    ...{ db, secrets, connections, from, expiryHour, graceDays },
+    transport: mailTransport(smtpUrl),
+    ...(acme === undefined ? {} : { acme }),
+    ...(now === undefined ? {} : { now }),
+  });
+  const servers = createServerActivities({ db, connections });
+  return { activities: { clients, servers }, places: { server: createServerKeeper(connections) } };
 }
 
 /** As Temporal knows them: `clients.ensureDatabase`. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
 import temporalProto from '@temporalio/proto';
 import type { NativeConnection } from '@temporalio/worker';
-import { SEARCH_ATTRIBUTES } from '../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../workflows/contract/search-attributes.js';
 
 const { INDEXED_VALUE_TYPE_KEYWORD } = temporalProto.temporal.api.enums.v1.IndexedValueType;
 /** A week: the archive of a closed operation is written within minutes, and yesterday's can still be looked into. */

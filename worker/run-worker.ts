@@ -7,7 +7,7 @@ import { openDatabase } from '../db/database.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { ensureSecretKey } from '../db/secret-key.js';
 import { createSecrets, parseSecretKeys } from '../db/secrets.js';
-import { createActivities, mailTransport } from './activities.js';
+import { createWings, mailTransport } from './activities.js';
 import { bundleWorkflows } from './bundle.js';
 import type { WorkerConfig } from './config.js';
 import { ensureNamespace } from './namespace.js';
@@ -89,7 +89,7 @@ async function prepareWorker(config: WorkerConfig, { log, closers, bundle }: Pre
     limits: config.limits,
     retryWindowMs: config.retryWindowMs,
     edits: {},
-    activities: createActivities({ ...config, db: database.db, secrets, ssh }),
+    ...createWings({ ...config, db: database.db, secrets, ssh }),
     notices: createNotices({
       ...config.notices,
       db: database.db,

@@ -14,6 +14,7 @@ import {
   type StepInterceptorOptions,
 } from '../activities/operation/step-interceptor.js';
 import { createStepRecords } from '../activities/operation/step-records.js';
+import { createPlaceActivities, type PlaceKeepers } from '../activities/operation/places.js';
 import { createSubjects, type Describe } from '../activities/operation/subjects.js';
 import { createSweepActivities } from '../activities/operation/sweep.js';
 import { waitsQueue } from '../workflows/contract/operation/admission.js';
@@ -31,6 +32,8 @@ export interface WorkerParts {
   limits: OperationLimits;
   retryWindowMs: number;
   edits: Record<string, EditCheck>;
+  /** absent: nothing detached runs anywhere */
+  places?: PlaceKeepers;
   /** what acts of workflows name, by wing */
   activities: WingActivities;
   /** absent: nobody is told of anything */
@@ -130,7 +133,7 @@ function engineActivities(
   parts: WorkerParts,
   { client, describe }: { client: Client; describe: Describe },
 ): object {
-  const { db, taskQueue, limits, edits, log, notices = NO_NOTICES } = parts;
+  const { db, taskQueue, limits, edits, log, notices = NO_NOTICES, places = {} } = parts;
   const onNotice = () => {
     // the minute sweep delivers what this does not
     notices.deliverNotices().catch((error: unknown) => log.warn({ error: String(error) }, 'a notice waits'));
@@ -140,6 +143,7 @@ function engineActivities(
     ...records,
     ...notices,
     ...createCleanupActivities(db),
+    ...createPlaceActivities(places),
     ...createNightlyActivities(db),
     ...createSweepActivities({ db, client, taskQueue, records }),
     ...createFanOutRecords({ db, describe }),

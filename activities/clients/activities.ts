@@ -14,6 +14,7 @@ import { createMailActivities } from './mail/activities.js';
 import { createAvailability } from './monitoring/availability.js';
 import { createUserCounts } from './monitoring/user-counts.js';
 import { createMoveActivities } from './moves/activities.js';
+import { createOverdueSources } from './moves/overdue-sources.js';
 import { loadProfile, loadProfiles } from './product/profile.js';
 import { createNginxActivities } from './publication/activities.js';
 import { createVhostRefreshActivities } from './publication/refresh.js';
@@ -70,5 +71,6 @@ export function createClientActivities(parts: ClientParts) {
     createAvailability({ db }),
     createUserCounts({ db, connections }),
     createMoveActivities(connections),
+    createOverdueSources(db),
   );
 }

@@ -10,7 +10,7 @@ import { failure } from '../../workflows/contract/operation/failures.js';
 import type { Describe } from './subjects.js';
 import { lookUntil } from './waiting.js';
 
-/** Names our advisory locks among those of a shared Postgres; the other half is the server's id. */
+/** Names our advisory locks among those of a shared Postgres; the other half is the place's hash. */
 const LOCK_CLASS = 7_547;
 /** Of a long line the first are asked about; the others are, once they have come to the front. */
 const CHECKED_AT_ONCE = 10;
@@ -37,7 +37,7 @@ export interface AdmissionsOptions {
   pace?: WaitPace;
 }
 
-/** Admission per server (`spec/operations.md`, Identity): who may work there, decided in Postgres alone. */
+/** Admission per place (`spec/operations.md`, Identity): who may work there, decided in Postgres alone. */
 export function createAdmissions({
   db,
   describe,
@@ -71,16 +71,22 @@ export function createAdmissions({
 }
 
 /**
- * All servers or none; whoever is refused stands in line. Locks are taken in the order of ids, and by id, so that a
- * server needs no row. Tickets are drawn under the locks: no two lines disagree about who was first.
+ * All places or none; whoever is refused stands in line. Locks are taken in the order of what they are taken by, so that
+ * nobody waits in a circle, and a place needs no row. Tickets are drawn under the locks: no two lines disagree about who
+ * was first.
  */
 export async function takeAdmission(tx: Tx, request: AdmissionRequest): Promise<AdmissionAnswer> {
-  const { operation, servers } = request;
+  const { operation } = request;
   await refuseEnded(tx, operation);
-  for (const server of [...new Set(servers)].sort((a, b) => a - b)) {
-    await tx.execute(sql`select pg_advisory_xact_lock(${LOCK_CLASS}, ${server})`);
-    await standInLine(tx, request, server);
-  }
+  const places = [...new Set(request.places)];
+  const named = sql.join(
+    places.map((place) => sql`${place}::text`),
+    sql`, `,
+  );
+  await tx.execute(sql`
+    select pg_advisory_xact_lock(${LOCK_CLASS}, hash) from (
+      select distinct hashtext(place) as hash from unnest(array[${named}]) place order by 1) locks`);
+  for (const place of places) await standInLine(tx, request, place);
   const own = await tx.select().from(admissions).where(eq(admissions.operationId, operation));
   if (own.some(({ taking, givenBackAt }) => taking !== request.taking || givenBackAt !== null)) {
     throw failure('OperationClosed', `operation ${operation} has given this admission back`);
@@ -115,13 +121,13 @@ async function refuseEnded(tx: Tx, operation: string): Promise<void> {
 async function standInLine(
   tx: Tx,
   { operation, root, exclusive, taking }: AdmissionRequest,
-  server: number,
+  place: string,
 ): Promise<void> {
   const mode = exclusive === true ? 'exclusive' : 'shared';
   await tx.execute(sql`
-    insert into admissions as mine (server_id, operation_id, root_id, mode, taking)
-    values (${server}, ${operation}, ${root}, ${mode}, ${taking})
-    on conflict (server_id, operation_id) do update set
+    insert into admissions as mine (place, operation_id, root_id, mode, taking)
+    values (${place}, ${operation}, ${root}, ${mode}, ${taking})
+    on conflict (place, operation_id) do update set
       taking = excluded.taking,
       ticket = case when mine.given_back_at is null then mine.ticket else excluded.ticket end,
       requested_at = case when mine.given_back_at is null then mine.requested_at else now() end,
@@ -130,7 +136,7 @@ async function standInLine(
 }
 
 interface Other {
-  serverId: number;
+  place: string;
   operation: string;
   subject: string;
   kind: string;
@@ -140,33 +146,33 @@ interface Other {
 }
 
 /**
- * Who keeps a request from being granted, by server, those first who work there: holders, and whoever came earlier and
+ * Who keeps a request from being granted, by place, those first who work there: holders, and whoever came earlier and
  * does not go together with it. Where the root itself works, its children pass the line: it may be waiting for them.
  */
 async function inTheWay(db: Queries, { operation, root }: AdmissionRequest): Promise<Other[]> {
   const rows = await db.execute(sql`
-    select other.server_id as "serverId", other.operation_id as operation, holder.subject, holder.kind,
+    select other.place, other.operation_id as operation, holder.subject, holder.kind,
       (extract(epoch from now() - other.checked_at) * 1000)::float as "checkedMs",
       (extract(epoch from now() - mine.requested_at) * 1000)::float as "waitedMs"
     from admissions mine
-    join admissions other on other.server_id = mine.server_id and other.root_id <> mine.root_id
+    join admissions other on other.place = mine.place and other.root_id <> mine.root_id
       and other.given_back_at is null and 'exclusive' in (mine.mode, other.mode)
       and (other.granted_at is not null or other.ticket < mine.ticket and not exists (
         select from admissions kin where kin.operation_id = ${root} and kin.granted_at is not null))
     join operations holder on holder.id = other.operation_id and holder.ended_at is null
     where mine.operation_id = ${operation}
-    order by other.server_id, other.granted_at is null, other.ticket`);
+    order by other.place, other.granted_at is null, other.ticket`);
   return rows as unknown as Other[];
 }
 
 /** `server:3 (prune), server:4 (create_client and 2 more)`. */
 function waitedFor(others: readonly Other[], withIds: boolean): string {
-  const servers = [...new Set(others.map(({ serverId }) => serverId))];
-  return servers
-    .map((server) => {
-      const [first, ...more] = others.filter(({ serverId }) => serverId === server);
+  const places = [...new Set(others.map(({ place }) => place))];
+  return places
+    .map((at) => {
+      const [first, ...more] = others.filter(({ place }) => place === at);
       const name = withIds ? `${first?.kind} ${first?.operation}` : first?.kind;
-      return `server:${server} (${name}${more.length === 0 ? '' : ` and ${more.length} more`})`;
+      return `${at} (${name}${more.length === 0 ? '' : ` and ${more.length} more`})`;
     })
     .join(', ');
 }

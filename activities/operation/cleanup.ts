@@ -17,21 +17,17 @@ export function createCleanupActivities(db: Db) {
       step.summarize(`${rows.length} to be undone`);
       // its own steps have a name too
       const keys = new Set(['list', 'look-again']);
-      const jobs = new Map<string, { clientId: number } | { serverId: number }>();
+      const worked = new Map<string, string[]>();
       const undos = rows.map(({ undo, operation }) => {
-        const { clientId, serverId } = operation;
-        if (clientId !== null) jobs.set(operation.id, { clientId });
-        else if (serverId !== null) jobs.set(operation.id, { serverId });
+        worked.set(operation.id, operation.places);
         const { id, title, activity, input, operationId: of } = undo;
         return { id, title, activity, input, of, key: uniqueKey(undo.step, keys) };
       });
       return {
         undos,
-        jobs: [...jobs].map(([operation, place]) => ({
-          key: uniqueKey('end-jobs', keys),
-          ...place,
-          operation,
-        })),
+        jobs: [...worked].flatMap(([operation, places]) =>
+          places.map((place) => ({ key: uniqueKey('end-jobs', keys), place, operation })),
+        ),
       };
     },
 
@@ -66,7 +62,7 @@ function openUndosOf(db: Db, subject: string) {
   return db
     .select({
       undo: operationUndos,
-      operation: { id: operations.id, clientId: operations.clientId, serverId: operations.serverId },
+      operation: { id: operations.id, places: operations.places },
     })
     .from(operationUndos)
     .innerJoin(operations, eq(operations.id, operationUndos.operationId))

@@ -62,7 +62,7 @@ export function createOperationRecords({
  * `Conflict`; an operation that was started by hand gets its row here.
  */
 async function claim(tx: Tx, input: ClaimInput, limits: OperationLimits): Promise<ClaimResult> {
-  const { request, kind, subject, title, runId, params, admission } = input;
+  const { request, kind, subject, title, runId, params, places, admission } = input;
   await tx
     .insert(operations)
     .values({
@@ -75,7 +75,7 @@ async function claim(tx: Tx, input: ClaimInput, limits: OperationLimits): Promis
       requestId: request.requestId,
       parentId: request.parent?.operation ?? null,
       input: { operation: request, params },
-      ...numbersOf(params),
+      places,
     })
     .onConflictDoNothing();
   const [row] = await tx.select().from(operations).where(eq(operations.id, request.id)).for('update');
@@ -159,14 +159,6 @@ async function refuse(tx: Tx, operation: LockedOperation, runId: string, open: s
     .where(eq(operations.id, operation.id));
   await appendLines(tx, operation, [{ key: 'refused', type: 'ended', step: null, message, level: 'error' }]);
   return { refused: message };
-}
-
-function numbersOf(params: unknown): { clientId?: number; serverId?: number } {
-  const { clientId, serverId } = params as { clientId?: unknown; serverId?: unknown };
-  return {
-    ...(typeof clientId === 'number' ? { clientId } : {}),
-    ...(typeof serverId === 'number' ? { serverId } : {}),
-  };
 }
 
 /** Signals and results may hold what is no text for Postgres: one such text would keep every later record away. */

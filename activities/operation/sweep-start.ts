@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { Db } from '../../db/database.js';
 import { findOperation, type OperationRow } from '../../db/queries/operation-reads.js';
 import { confirmOperation, removeUnstartedOperation } from '../../db/queries/operation-starts.js';
-import { workflowOf } from '../../workflows/contract/kinds.js';
+import { requireKind } from '../../workflows/contract/kinds.js';
 import { startRequest } from '../../workflows/contract/operation/start.js';
 import { codeOf } from './history.js';
 import { findRun } from './operation-run.js';
@@ -41,7 +41,7 @@ async function start({ client, taskQueue }: Ports, row: OperationRow): Promise<b
   const { namespace, identity } = client.options;
   try {
     await client.workflowService.startWorkflowExecution(
-      startRequest(row, workflowOf(row.kind), { namespace, taskQueue, identity }),
+      startRequest(row, requireKind(row.kind), { namespace, taskQueue, identity }),
     );
     return true;
   } catch (error) {

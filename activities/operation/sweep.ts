@@ -6,7 +6,7 @@ import type { OperationRow } from '../../db/queries/operation-reads.js';
 import { operations } from '../../db/schema/index.js';
 import type { OperationState } from '../../workflows/contract/operation/operation.js';
 import type { OperationRecords } from '../../workflows/contract/operation/records.js';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
+import { ENGINE_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
 import { isOpen, isStuck } from '../../workflows/contract/operation/runs.js';
 import { type Description, historyPages } from './history.js';
 import { createOutcome, type Outcome } from './history-outcome.js';
@@ -95,7 +95,7 @@ async function catchUp(
   row: OperationRow,
   run: Description,
 ): Promise<boolean> {
-  const shown = run.typedSearchAttributes.get(SEARCH_ATTRIBUTES.OpState) as OperationState | undefined;
+  const shown = run.typedSearchAttributes.get(ENGINE_ATTRIBUTES.OpState) as OperationState | undefined;
   if (shown === row.state || !SHOWN.includes(shown) || !SHOWN.includes(row.state)) return false;
   const { record } = await outcomeOf(client, run);
   if (record === null) return false;

@@ -1,6 +1,7 @@
 import type { Db } from '../../db/database.js';
 import type { Connections } from '../clients/connections.js';
 import { gather } from '../operation/gather.js';
+import { createActiveServers } from './active-servers.js';
 import { createAnnouncementActivities } from './announcements.js';
 import { createBackupActivities } from './backups.js';
 import { createBuildActivities } from './builds/activities.js';
@@ -19,6 +20,7 @@ export function createServerActivities({ db, connections }: { db: Db; connection
   const reads = createServerReads(db);
   const { getRelease, ...releases } = createReleaseRecords(db);
   return gather(
+    createActiveServers(db),
     createFleetRecords({ db }),
     createJobActivities(connections),
     createConfigurationActivities(connections),

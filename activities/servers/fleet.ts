@@ -8,6 +8,7 @@ import type {
   ServerOutcome,
 } from '../../workflows/contract/servers/fleet.js';
 import { failure } from '../../workflows/contract/operation/failures.js';
+import { placeOf } from '../../workflows/contract/operation/places.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { StepContext } from '../../workflows/contract/operation/step.js';
 import { compareVersions } from '../../workflows/contract/clients/versions.js';
@@ -47,7 +48,7 @@ export function createFleetRecords({ db }: { db: Db }) {
       .selectDistinctOn([operations.subject], {
         id: operations.id,
         state: operations.state,
-        serverId: operations.serverId,
+        subject: operations.subject,
         result: operations.result,
       })
       .from(operations)
@@ -148,13 +149,8 @@ function tooLow(versionTag: string, higher: Found[]): Error {
 
 type Changed = { changed?: unknown } | null;
 
-function outcomeOf(row: {
-  id: string;
-  state: string;
-  serverId: number | null;
-  result: unknown;
-}): ServerOutcome {
-  const common = { server: row.serverId ?? 0, operation: row.id, state: row.state };
+function outcomeOf(row: { id: string; state: string; subject: string; result: unknown }): ServerOutcome {
+  const common = { server: Number(placeOf(row.subject).id), operation: row.id, state: row.state };
   if (typeof row.result !== 'object' || row.result === null) return common;
   const { total, done, failed, notStarted, changed } = row.result as RefreshResult;
   return { ...common, clients: { total, done, failed, notStarted, changed } };

@@ -1,7 +1,8 @@
-import { and, eq, inArray, isNotNull, isNull, ne, or, sql } from 'drizzle-orm';
+import { and, arrayContains, eq, inArray, isNotNull, isNull, ne, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
 import { clientPlaces, clients, operations, type ClientStatus } from '../../db/schema/index.js';
 import type { ClientThing } from '../../workflows/contract/clients/clients.js';
+import { subjectId } from '../../workflows/contract/operation/ids.js';
 import { MADE, thingOf } from '../clients/records/client-things.js';
 
 /** What whole servers' operations want to know of the clients there. */
@@ -31,7 +32,7 @@ export function createServerReads(db: Db): ServerReads {
           tag: clients.versionTag,
         })
         .from(operations)
-        .leftJoin(clients, eq(clients.id, operations.clientId))
+        .leftJoin(clients, eq(operations.subject, sql`'client:' || ${clients.id}`))
         .where(and(isNull(operations.endedAt), onServer(serverId)));
       // what a move brings there, and what it has left there to go back to
       const beside = await db
@@ -67,10 +68,7 @@ export function createServerReads(db: Db): ServerReads {
   };
 }
 
-/** A client that moves is an operation of its source's, and names its target. */
+/** Also a client's that moves there, or that is copied from there. */
 function onServer(serverId: number) {
-  return or(
-    eq(operations.serverId, serverId),
-    sql`${String(serverId)} in (${operations.input} #>> '{params,serverId}', ${operations.input} #>> '{params,targetServerId}')`,
-  );
+  return arrayContains(operations.places, [subjectId('server', serverId)]);
 }

@@ -23,7 +23,7 @@ export function startCleanup(
     async prepare(tx) {
       const row = await findOperation(tx, id);
       if (row === undefined) throw new Problem('not_found', { detail: `There is no operation ${id}` });
-      const { subject, clientId, serverId } = row;
+      const { subject, places } = row;
       if (row.endedAt === null) {
         const detail = `The operation is ${row.state}: what it has done is not left over yet`;
         throw new Problem('busy', { detail, members: { operation: refOf(row) } });
@@ -31,16 +31,11 @@ export function startCleanup(
       if ((await findLeaver(tx, subject)) === undefined) {
         throw new Problem('nothing_left', { detail: `Nothing is to be undone on ${subject}` });
       }
-      const numbers = {
-        ...(clientId === null ? {} : { clientId }),
-        ...(serverId === null ? {} : { serverId }),
-      };
       return {
         subject,
         answerId: id,
         title: `Clean up ${subject}`,
-        params: { subject, ...numbers },
-        ...numbers,
+        params: { subject, places },
       };
     },
   });

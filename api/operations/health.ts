@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import temporalProto from '@temporalio/proto';
 import { sql } from 'drizzle-orm';
 import { SCHEDULE_IDS } from '../../workflows/contract/operation/schedules.js';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import type { RouteDeps } from './deps.js';
 import { json, type Router } from '../http/router.js';
 

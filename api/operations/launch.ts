@@ -1,6 +1,6 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import type { OperationRow } from '../../db/queries/operation-reads.js';
-import { workflowOf } from '../../workflows/contract/kinds.js';
+import { requireKind } from '../../workflows/contract/kinds.js';
 import { startRequest } from '../../workflows/contract/operation/start.js';
 import { grpcCode, isTemporalAway } from '../http/errors.js';
 import type { Temporal } from './temporal.js';
@@ -19,7 +19,7 @@ interface LaunchOptions {
 /** Starts the operation of a recorded row; asked again, Temporal answers with the run that it has already started. */
 export async function launch({ temporal, row, deadlineMs }: LaunchOptions): Promise<Launch> {
   const { namespace, taskQueue, client } = temporal;
-  const request = startRequest(row, workflowOf(row.kind), {
+  const request = startRequest(row, requireKind(row.kind), {
     namespace,
     taskQueue,
     identity: client.options.identity,

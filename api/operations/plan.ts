@@ -12,8 +12,8 @@ import {
   planId,
   type PlannedStep,
 } from '../../workflows/contract/operation/plan.js';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
-import { workflowOf } from '../../workflows/contract/kinds.js';
+import { ENGINE_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
+import { requireKind } from '../../workflows/contract/kinds.js';
 import { Problem } from '../http/problem.js';
 import { findHolder } from './holder.js';
 import { type Caller, type Prepared, type StartDeps, type StartRequest } from './record-start.js';
@@ -53,7 +53,7 @@ export async function planOperation<Params>(
   const { subject, title } = prepared;
   const holder = await findHolder(deps, subject);
   const busy = holder.free ? {} : { busy: holderRef(holder) };
-  const { steps } = await tell(deps, workflowOf(kind), prepared, caller).catch((error: unknown) => {
+  const { steps } = await tell(deps, requireKind(kind).workflow, prepared, caller).catch((error: unknown) => {
     throw problemOfPlan(error, holder.free ? {} : { operation: holderRef(holder) });
   });
   return { plan: { kind, subject, title, steps, ...busy } };
@@ -95,7 +95,7 @@ async function tell<Params>(
       workflowExecutionTimeout: EXECUTION_TIMEOUT_MS,
       args: [input],
       memo: { kind: PLAN_KIND, subject, title, actor, requestId },
-      typedSearchAttributes: [{ key: SEARCH_ATTRIBUTES.OpKind, value: PLAN_KIND }],
+      typedSearchAttributes: [{ key: ENGINE_ATTRIBUTES.OpKind, value: PLAN_KIND }],
     }),
   );
   return (await temporal.within(AWAIT_MS, () => handle.result())) as OperationPlan;

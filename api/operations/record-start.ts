@@ -12,7 +12,7 @@ import {
   takeIdempotencyKey,
 } from '../../db/queries/operation-starts.js';
 import type { OperationInput, OperationRequest } from '../../workflows/contract/operation/operation.js';
-import { findKind, type OperationKind } from '../../workflows/contract/kinds.js';
+import { findKind, type OperationKind, requireKind } from '../../workflows/contract/kinds.js';
 import type { Metrics } from '../http/metrics.js';
 import { Problem } from '../http/problem.js';
 import type { Temporal } from './temporal.js';
@@ -148,12 +148,13 @@ async function write<Params>(tx: Tx, request: StartRequest<Params>, digest: stri
   if ('existing' in prepared) {
     throw new Repeated({ is: 'repeated', operation: prepared.existing, answerId: prepared.answerId });
   }
-  const { subject, params, title, serverId = null, clientId = null, answerId, detail, abandon } = prepared;
+  const { subject, params, title, answerId, detail, abandon } = prepared;
   const twin = await findUnconfirmedTwin(tx, { subject, requestDigest: digest });
   if (twin !== undefined) throw new Repeated({ is: 'repeated', operation: twin.id, answerId });
   await refuseRestricted(tx, { subject, kind });
   const input: OperationInput<Params> = { operation: { id, actor, requestId, title, ...options }, params };
-  const common = { kind, subject, title, actor, requestId, requestDigest: digest, serverId, clientId };
+  const places = requireKind(kind).places?.(params as never) ?? [];
+  const common = { kind, subject, title, actor, requestId, requestDigest: digest, places };
   const row = await insertOperation(tx, { id, state: 'starting', input, ...common });
   if (key !== undefined) await completeIdempotencyKey(tx, { actor, route, key }, String(answerId));
   const outcome = 'starting';

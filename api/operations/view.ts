@@ -1,5 +1,6 @@
 import type { OperationRow, OperationStepRow } from '../../db/queries/operation-reads.js';
-import { findKind } from '../../workflows/contract/kinds.js';
+import { placeOf } from '../../workflows/contract/operation/places.js';
+import { findKind, PAGES } from '../../workflows/contract/kinds.js';
 import type { OperationView, StepView } from '../../workflows/contract/operation/operation.js';
 
 /** What `GET /operations/{id}` answers. */
@@ -55,12 +56,18 @@ function viewOfStep(step: OperationStepRow): StepView {
   };
 }
 
-function linksOf({ id, kind, clientId, serverId, parentId }: OperationRow): Record<string, string> {
+function linksOf({ id, kind, subject, places, parentId }: OperationRow): Record<string, string> {
   return {
     self: `/operations/${id}`,
     ...(parentId === null ? {} : { parent: `/operations/${parentId}` }),
     ...(findKind(kind)?.fansOut === true ? { children: `/operations?parent=${id}` } : {}),
-    ...(clientId === null ? {} : { client: `/clients/${clientId}` }),
-    ...(serverId === null ? {} : { server: `/servers/${serverId}` }),
+    ...linkTo(places[0]),
+    ...linkTo(subject),
   };
+}
+
+function linkTo(place: string | undefined): Record<string, string> {
+  const { kind, id } = placeOf(place ?? '');
+  const page = PAGES[kind];
+  return page === undefined ? {} : { [kind]: `${page}/${id}` };
 }

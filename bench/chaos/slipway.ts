@@ -113,7 +113,7 @@ async function audit({ database }: Rig, created: readonly Created[]) {
   const doubled: string[] = [];
   for (const { subdomain, accepted, state } of created) {
     const mine = rows.filter((row) => row.subdomain === subdomain);
-    const ours = runs.filter(({ clientId }) => mine.some(({ id }) => id === clientId));
+    const ours = runs.filter(({ subject }) => mine.some(({ id }) => subject === `client:${id}`));
     if (mine.length > 1 || ours.length > 1)
       doubled.push(`${subdomain}: ${mine.length} clients, ${ours.length} operations`);
     if (accepted === null) continue;

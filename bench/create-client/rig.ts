@@ -14,7 +14,7 @@ import { deliverProduct } from '../../lab/product/deliver.js';
 import { prepareLab } from '../../lab/prepare.js';
 import { run } from '../../process/run.js';
 import { startTemporal, type TemporalServer } from '../../start/services/temporal.js';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import { ADMIN, apiCaller, type Call } from '../api-caller.js';
 import { VERSION } from '../client-fields.js';
 import { SECRET_KEY } from '../services.js';

@@ -22,10 +22,10 @@ const STATEMENTS = [
       'c' || n || '@example.test', '+1 555 0100', 'Springfield', 'Europe/London', '1.3-master', 'free text', 'free text',
       (select id from billing_types order by position limit 1), 20000 + n, n, ${ID}, true, n
     from generate_series(1, ${ROWS}) n`,
-  `insert into operations (id, kind, subject, state, title, actor, input, run_id, server_id, client_id, last_event,
+  `insert into operations (id, kind, subject, state, title, actor, input, run_id, places, last_event,
       last_record, started_at, confirmed_at, ended_at, archived_at, result)
     select ${ID}, 'create_client', 'client:' || n, 'succeeded', 'Create client ' || n, 'admin:admin',
-      jsonb_build_object('params', jsonb_build_object('clientId', n, 'serverId', 1)), gen_random_uuid()::text, 1, n,
+      jsonb_build_object('params', jsonb_build_object('clientId', n, 'serverId', 1)), gen_random_uuid()::text, array['server:1'],
       ${STEPS * 2 + 2}, 3, now(), now(), now(), now(), 'null'
     from generate_series(1, ${ROWS}) n`,
   `insert into operation_steps (operation_id, key, title, state, seq, attempt, try, started_at, ended_at)

@@ -1,4 +1,5 @@
 import {
+  arrayContains,
   and,
   asc,
   count,
@@ -103,8 +104,8 @@ export async function listOperations(db: Queries, filter: OperationFilter): Prom
         subject === undefined ? undefined : eq(operations.subject, subject),
         kind === undefined ? undefined : eq(operations.kind, kind),
         states === undefined ? undefined : inArray(operations.state, states),
-        server === undefined ? undefined : eq(operations.serverId, server),
-        client === undefined ? undefined : eq(operations.clientId, client),
+        server === undefined ? undefined : arrayContains(operations.places, [`server:${server}`]),
+        client === undefined ? undefined : eq(operations.subject, `client:${client}`),
         parent === undefined ? undefined : eq(operations.parentId, parent),
         before === undefined ? undefined : lt(operations.id, before),
       ),

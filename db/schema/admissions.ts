@@ -4,11 +4,12 @@ import { operations } from './operations.js';
 
 export type AdmissionMode = 'shared' | 'exclusive';
 
-/** Who may work on a server, and who waits for it: first come, first served by ticket, within one root operation all may. */
+/** Who may work at a place, and who waits for it: first come, first served by ticket, within one root operation all may. */
 export const admissions = pgTable(
   'admissions',
   {
-    serverId: integer('server_id').notNull(),
+    /** `server:3` */
+    place: text('place').notNull(),
     operationId: text('operation_id')
       .notNull()
       .references(() => operations.id, { onDelete: 'cascade' }),
@@ -26,8 +27,5 @@ export const admissions = pgTable(
     /** when somebody who waits last asked whether its operation lives */
     checkedAt: moment('checked_at'),
   },
-  (t) => [
-    primaryKey({ columns: [t.serverId, t.operationId] }),
-    index('admissions_operation').on(t.operationId),
-  ],
+  (t) => [primaryKey({ columns: [t.place, t.operationId] }), index('admissions_operation').on(t.operationId)],
 );

@@ -38,8 +38,8 @@ export const operations = pgTable(
     input: jsonb('input').notNull(),
     /** first run that claimed the row; a second claimant is a conflict */
     runId: text('run_id'),
-    serverId: integer('server_id'),
-    clientId: integer('client_id'),
+    /** what it works on, such as `server:3` */
+    places: text('places').array().notNull().default([]),
     /** the operation that started this one as its child */
     parentId: text('parent_id'),
     waitingFor: text('waiting_for'),
@@ -65,7 +65,7 @@ export const operations = pgTable(
   (t) => [
     index('operations_subject').on(t.subject, t.id),
     index('operations_state').on(t.state, t.id),
-    index('operations_server').on(t.serverId, t.id),
+    index('operations_places').using('gin', t.places),
     index('operations_parent').on(t.parentId, t.id),
     // what the minute sweep reads: open ones, and those to be archived
     index('operations_unarchived').on(t.id).where(isNull(t.archivedAt)),

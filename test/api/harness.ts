@@ -13,7 +13,7 @@ import { createTemporal } from '../../api/operations/temporal.js';
 import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
 import { startTemporal } from '../../start/services/temporal.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import { type TestPostgres, testPostgres } from '../support/postgres.js';
 import { quietRuntime } from '../support/quiet-runtime.js';
 import { createContract } from './contract.js';

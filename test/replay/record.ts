@@ -15,7 +15,7 @@ import { createWorker } from '../../worker/worker.js';
 import { failure } from '../../workflows/contract/operation/failures.js';
 import type { OperationView } from '../../workflows/contract/operation/operation.js';
 import { TASK_QUEUE } from '../../workflows/contract/operation/operation.js';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import type { ListActivities } from '../support/fan-out-operation.js';
 import type { WorldActivities } from '../support/scripted-operation.js';
 import { openServices, type Services, testBundle } from '../support/services.js';

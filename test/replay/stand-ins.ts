@@ -1,13 +1,13 @@
 import type { CleanupActivities } from '../../activities/operation/cleanup.js';
 import type { FleetRecords } from '../../activities/servers/fleet.js';
-import type { createActivities } from '../../worker/activities.js';
+import type { createWings } from '../../worker/activities.js';
 import type { BuildImageParams } from '../../workflows/contract/servers/builds.js';
 import type { CleanupPlan } from '../../workflows/contract/operation/cleanup.js';
 import type { ClientNames } from '../../workflows/contract/clients/clients.js';
 import type { ChildToStart } from '../../workflows/contract/operation/fan-out.js';
 
 /** What acts of workflows name, with the real names and result shapes; a stand-in that drifts does not compile. */
-type StandIns = ReturnType<typeof createActivities>;
+type StandIns = ReturnType<typeof createWings>['activities'];
 
 /** Activities that do nothing and answer at once, as those of a healthy host would. */
 export function createStandIns(): StandIns {
@@ -62,6 +62,7 @@ export function createStandIns(): StandIns {
       compareWithSource: nothing,
       checkFromInside: nothing,
       clearMove: nothing,
+      listOverdueSources: nobody,
       writeMaintenance: nothing,
       surveyDatabase: nothing,
       ensureDatabase: nothing,
@@ -127,9 +128,8 @@ export function createStandIns(): StandIns {
       countUsersOn: () => Promise.resolve({ counted: 0, failed: 0 }),
     },
     servers: {
-      removeJobs: nothing,
-      endJobs: nothing,
       removeOldJobs: nothing,
+      listActiveServers: nobody,
       listClientsToSwitch: nobody,
       listClientsToMigrate: nobody,
       listClientsToRefresh: nobody,
@@ -262,7 +262,7 @@ function leftOn(clientId: number): CleanupPlan {
       },
       { ...common, id: 'reserve#1', key: 'reserve', title: 'Take a port', activity: 'clients.releaseClient' },
     ],
-    jobs: [{ key: 'end-jobs', clientId, operation: CREATOR }],
+    jobs: [{ key: 'end-jobs', place: 'server:1', operation: CREATOR }],
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Definition } from '../../workflows/contract/operation/definition.js';
 import type { AdmissionNeed } from '../../workflows/contract/operation/admission.js';
 import { failure } from '../../workflows/contract/operation/failures.js';
 import type { OperationInput } from '../../workflows/contract/operation/operation.js';
@@ -36,12 +37,14 @@ const world = acts<WorldActivities>('test');
 
 /** A test operation whose story is data: each step makes a thing in a small world, each undo removes it. */
 export async function scripted(input: OperationInput<ScriptedParams>): Promise<string[]> {
-  const definition = {
+  const definition: Definition<ScriptedParams> = {
     kind: 'scripted',
     workflow: 'scripted',
     subject: (params: ScriptedParams) => params.subject,
     title: () => 'Scripted',
-    admission: (params: ScriptedParams) => params.admission,
+    places: ({ admission }: ScriptedParams) => admission?.places ?? [],
+    admission: ({ admission }: ScriptedParams) =>
+      admission && (admission.exclusive === true ? 'exclusive' : 'shared'),
     borrows: (params: ScriptedParams) => params.borrows ?? [],
     validate(params: ScriptedParams) {
       if (!Array.isArray(params.steps)) throw failure('InvalidInput', '"steps" must be a list');

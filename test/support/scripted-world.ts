@@ -6,7 +6,6 @@ import type { Duration } from '@temporalio/common';
 import { ulid } from 'ulid';
 import type { WaitPace } from '../../activities/operation/admissions.js';
 import type { StepInterceptorOptions } from '../../activities/operation/step-interceptor.js';
-import type { JobActivities } from '../../activities/servers/jobs.js';
 import { operations, operationEvents, operationSteps, operationUndos } from '../../db/schema/index.js';
 import { pollUntil } from '../../process/poll.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
@@ -170,9 +169,7 @@ function worldActivities(world: World, faults: Map<string, Fault>): WingActiviti
       world.things.delete(`${step.operation}/${key}`);
     },
   };
-  // nothing runs detached in this world
-  const servers: Pick<JobActivities, 'endJobs'> = { endJobs: () => Promise.resolve() };
-  return { test, servers };
+  return { test };
 }
 
 function injector(faults: Map<string, Fault>): NonNullable<StepInterceptorOptions['inject']> {

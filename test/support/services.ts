@@ -8,7 +8,7 @@ import { type Database, openDatabase } from '../../db/database.js';
 import { startPostgres } from '../../start/services/postgres.js';
 import { startTemporal } from '../../start/services/temporal.js';
 import { bundleWorkflows } from '../../worker/bundle.js';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import { quietRuntime } from './quiet-runtime.js';
 import { createTestDatabase } from './postgres.js';
 

@@ -15,7 +15,7 @@ import { createTemporal } from '../../api/operations/temporal.js';
 import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
 import type { LabHost } from '../../lab/host.js';
 import { pollUntil } from '../../process/poll.js';
-import { createActivities } from '../../worker/activities.js';
+import { createWings } from '../../worker/activities.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
 import type { OperationLimits, OperationView } from '../../workflows/contract/operation/operation.js';
@@ -116,7 +116,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       limits: { ...DEFAULT_LIMITS, undoAttempts: 4, ...options.limits },
       retryWindowMs: options.retryWindowMs ?? 20_000,
       edits: {},
-      activities: createActivities({
+      ...createWings({
         db,
         secrets,
         ssh,

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { createSsh } from '../../activities/ssh/ssh.js';
 import { openDatabase } from '../../db/database.js';
 import { createSecrets, parseSecretKeys } from '../../db/secrets.js';
-import { createActivities } from '../../worker/activities.js';
+import { createWings } from '../../worker/activities.js';
 import { DEFAULT_LIMITS } from '../../worker/limits.js';
 import { createWorker } from '../../worker/worker.js';
 import type { StepContext } from '../../workflows/contract/operation/step.js';
@@ -41,7 +41,7 @@ const worker = await createWorker({
   limits: { ...DEFAULT_LIMITS, undoAttempts: 4 },
   retryWindowMs: 60_000,
   edits: {},
-  activities: createActivities({
+  ...createWings({
     db,
     secrets,
     ssh,

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
 import { ensureNamespace } from '../../worker/namespace.js';
-import { SEARCH_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import { openServices, type Services } from '../support/services.js';
 
 /** As a cluster has it before the first worker: nobody gave it attributes, and its retention is short. */

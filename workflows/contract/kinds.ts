@@ -7,14 +7,17 @@ import type { Definition } from './operation/definition.js';
 export const KINDS = { ...ENGINE_KINDS, ...CLIENT_KINDS, ...SERVER_KINDS };
 export type OperationKind = keyof typeof KINDS;
 
+/** Subjects and places with a page of their own in the API. */
+export const PAGES: Readonly<Record<string, string>> = { client: '/clients', server: '/servers' };
+
 /** Of a kind as a row or a caller names it; undefined for one that no workflow runs. */
 export function findKind(kind: string): Definition<never> | undefined {
   return Object.hasOwn(KINDS, kind) ? KINDS[kind as OperationKind] : undefined;
 }
 
-/** The workflow that runs a kind; throws where a row names one that nothing runs. */
-export function workflowOf(kind: string): string {
+/** The kind that a row names; throws where nothing runs it. */
+export function requireKind(kind: string): Definition<never> {
   const found = findKind(kind);
   if (found === undefined) throw new Error(`no workflow runs operations of kind ${kind}`);
-  return found.workflow;
+  return found;
 }

@@ -64,9 +64,9 @@ export function createAdmission(
     state.everAdmitted ||= admitted;
   }
 
-  async function ask(servers: AdmissionNeed, waitMs: number | null): Promise<void> {
+  async function ask(wanted: AdmissionNeed, waitMs: number | null): Promise<void> {
     const { id: operation, root = operation } = run.request;
-    const request = { ...servers, operation, root, taking: state.taking };
+    const request = { ...wanted, operation, root, taking: state.taking };
     const { takeAdmission } = activitiesOf<WaitActivities>('operation', CLAIM_TIMING);
     const answer = refused ?? (await takeAdmission(request));
     refused = undefined;

@@ -1,5 +1,5 @@
 import type { CleanupActivities } from '../../activities/operation/cleanup.js';
-import type { JobActivities } from '../../activities/servers/jobs.js';
+import type { PlaceActivities } from '../../activities/operation/places.js';
 import type { CleanupParams } from '../contract/operation/cleanup.js';
 import { failure } from '../contract/operation/failures.js';
 import { ENGINE_KINDS } from '../contract/operation/kinds.js';
@@ -8,7 +8,7 @@ import { acts } from './acts.js';
 import { runOperation } from './operation.js';
 
 const records = acts<CleanupActivities>('operation');
-const jobs = acts<JobActivities>('servers');
+const places = acts<PlaceActivities>('operation');
 
 /** Runs the open undos of a subject's operations, newest first; what still cannot be undone is left over again. */
 export async function cleanup(input: OperationInput<CleanupParams>): Promise<{ undone: number }> {
@@ -20,7 +20,7 @@ export async function cleanup(input: OperationInput<CleanupParams>): Promise<{ u
     for (const { key, ...job } of left.jobs) {
       await op.step(key, {
         title: `End what still runs of ${job.operation}`,
-        do: jobs.endJobs(job),
+        do: places.endJobs(job),
         // a host that does not answer must not keep back undos that need none; those that do fail by themselves
         onFail: 'warn',
       });

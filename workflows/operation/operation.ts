@@ -5,7 +5,6 @@ import {
   CancelledFailure,
   isCancellation,
   log,
-  proxyActivities,
   upsertMemo,
   upsertSearchAttributes,
   workflowInfo,
@@ -14,9 +13,10 @@ import { activitiesOf } from './acts.js';
 import type { AdmissionNeed } from '../contract/operation/admission.js';
 import { capText, failure, isFailureKind } from '../contract/operation/failures.js';
 import type { EndState, OperationInput, StepError } from '../contract/operation/operation.js';
+import { admissionOf } from '../contract/operation/definition.js';
+import type { PlaceRecords } from '../contract/operation/places.js';
 import type { OperationRecords } from '../contract/operation/records.js';
-import { type SearchAttributeName, searchAttribute } from '../contract/operation/search-attributes.js';
-import type { Act } from '../contract/operation/step.js';
+import { searchAttribute } from '../contract/operation/search-attributes.js';
 import { createLoans } from './borrow.js';
 import { carriedOf } from './carried.js';
 import { createFanOut } from './fan-out/fan-out.js';
@@ -44,17 +44,18 @@ export async function runOperation<Params, Result>(
 ): Promise<Result> {
   const params = checkedParams(definition, input);
   if (input.plan === true) return (await planOperation(definition, input, story)) as Result;
-  const admission = definition.admission?.(params);
+  const admission = admissionOf(definition, params);
+  const places = definition.places?.(params) ?? [];
   const run = createRun({ kind: definition.kind, title: definition.title(params), input, admission });
   const loans = createLoans(run, definition.borrows?.(params) ?? []);
   if (carriedOf(input) === undefined) {
     announceStart(run, definition.attributes?.(params) ?? {});
     // nothing is waited for while an admission is held: subjects come first
-    await claim(run, loans.subjects.length === 0 ? admission : undefined);
+    await claim(run, { places, admission: loans.subjects.length === 0 ? admission : undefined });
   }
   const tidy = async () => {
     if (run.admission.touchedNothing()) return loans.release();
-    await tidyUp(definition.tidy?.(run.params as Params, run.request.id));
+    if (definition.leavesJobs === true) await tidyUp(places, run.request.id);
     await loans.release();
   };
   try {
@@ -92,27 +93,27 @@ export function checkedParams<Params>(definition: Definition<Params>, input: Ope
   return params;
 }
 
-export function announceStart(
-  { kind, request }: Run,
-  attributes: Partial<Record<SearchAttributeName, string>>,
-): void {
+export function announceStart({ kind, request }: Run, attributes: Record<string, string>): void {
   upsertSearchAttributes([
     searchAttribute('OpId', request.id),
     searchAttribute('OpKind', kind),
     searchAttribute('OpState', 'running'),
     searchAttribute('Actor', request.actor),
-    ...Object.entries(attributes).map(([name, value]) => searchAttribute(name as SearchAttributeName, value)),
+    ...Object.entries(attributes).map(([name, value]) => searchAttribute(name, value)),
   ]);
 }
 
 /** Binds the operation to its row; from here on everything it does is recorded. */
-export async function claim(run: Run, admission?: AdmissionNeed): Promise<void> {
+export async function claim(
+  run: Run,
+  { places, admission }: { places: string[]; admission?: AdmissionNeed | undefined } = { places: [] },
+): Promise<void> {
   const { claimOperation } = activitiesOf<OperationRecords>('operation', CLAIM_TIMING);
   const { request, subject, params, kind } = run;
   const { title } = run.view();
   const runId = workflowInfo().firstExecutionRunId;
   const claimed = await CancellationScope.nonCancellable(() =>
-    claimOperation({ request, kind, subject, title, runId, params, ...(admission && { admission }) }),
+    claimOperation({ request, kind, subject, title, runId, params, places, ...(admission && { admission }) }),
   ).catch((thrown: unknown) => {
     const { kind: type, message } = stepErrorOf(thrown);
     throw ApplicationFailure.nonRetryable(message, type);
@@ -194,15 +195,12 @@ function refusalOf({ type, message }: ApplicationFailure): StepError {
   return { kind: isFailureKind(type) ? type : 'Unexpected', message: capText(message) };
 }
 
-async function tidyUp(act: Act | undefined): Promise<void> {
-  if (act === undefined) return;
-  const activities = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>(TIDY_TIMING);
-  await CancellationScope.nonCancellable(async () => activities[act.activity]?.(act.input)).catch(
-    (thrown: unknown) => {
-      if (!(thrown instanceof ActivityFailure)) throw thrown;
-      log.warn('job directories were not removed; the sweep does it');
-    },
-  );
+async function tidyUp(places: string[], operation: string): Promise<void> {
+  const { tidyPlaces } = activitiesOf<PlaceRecords>('operation', TIDY_TIMING);
+  await CancellationScope.nonCancellable(() => tidyPlaces({ places, operation })).catch((thrown: unknown) => {
+    if (!(thrown instanceof ActivityFailure)) throw thrown;
+    log.warn('job directories were not removed; the sweep does it');
+  });
 }
 
 export async function end(run: Run, state: EndState, result: unknown): Promise<void> {

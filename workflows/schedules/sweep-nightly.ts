@@ -1,6 +1,8 @@
 import { ActivityFailure } from '@temporalio/workflow';
 import { activitiesOf } from '../operation/acts.js';
 import type { CertificateSweep } from '../../activities/clients/certificates/activities.js';
+import type { OverdueSources } from '../../activities/clients/moves/overdue-sources.js';
+import type { ActiveServers } from '../../activities/servers/active-servers.js';
 import type { NightlyActivities } from '../../activities/operation/sweep-nightly.js';
 import type { BackupActivities } from '../../activities/servers/backups.js';
 import type { JobActivities } from '../../activities/servers/jobs.js';
@@ -20,6 +22,9 @@ const SOURCES_AT_ONCE = 4;
 /** Servers that are tidied up at the same time. */
 const SERVERS_AT_ONCE = 10;
 
+/** They only ask the database, and names. */
+const QUICK = { startToCloseTimeout: '1 minute', retry: { maximumAttempts: 10 } } as const;
+
 export interface Night {
   /** clean-ups that were started */
   started: number;
@@ -36,10 +41,9 @@ export interface Night {
 
 /** Once a day: open leftovers are tried again, and what has had its time is removed. Not an operation. */
 export async function sweepNightly(): Promise<Night> {
-  const records = activitiesOf<NightlyActivities>('operation', {
-    startToCloseTimeout: '1 minute',
-    retry: { maximumAttempts: 10 },
-  });
+  const records = activitiesOf<NightlyActivities>('operation', QUICK);
+  const { listOverdueSources } = activitiesOf<OverdueSources>('clients', QUICK);
+  const { listActiveServers } = activitiesOf<ActiveServers>('servers', QUICK);
   const removed = await records.removeExpired();
   const subjects = await records.listRestricted({ limit: CLEANUPS });
   const starts: boolean[] = [];
@@ -48,9 +52,9 @@ export async function sweepNightly(): Promise<Night> {
     const cleanup = { kind: 'cleanup', subject, params, actor: NIGHTLY_ACTOR } as const;
     starts.push((await startOperation(cleanup)) !== undefined);
   }
-  const sources = await removeSources(await records.listOverdueSources({ limit: SOURCES }));
+  const sources = await removeSources(await listOverdueSources({ limit: SOURCES }));
   const certificates = await renewCertificates();
-  const ids = await records.listActiveServers();
+  const ids = await listActiveServers();
   const servers = await tidyServers(ids);
   const backups = await removeBackups(ids);
   const started = starts.filter(Boolean).length;

@@ -1,7 +1,7 @@
 import { ActivityFailure } from '@temporalio/workflow';
 import { activitiesOf } from '../operation/acts.js';
 import type { Counted, UserCountActivities } from '../../activities/clients/monitoring/user-counts.js';
-import type { NightlyActivities } from '../../activities/operation/sweep-nightly.js';
+import type { ActiveServers } from '../../activities/servers/active-servers.js';
 import { inLanes } from './start-operation.js';
 
 /** Two SSH channels each. */
@@ -9,7 +9,7 @@ const SERVERS_AT_ONCE = 10;
 
 /** Once a day: how many users every client has. What cannot be counted keeps its number of yesterday. */
 export async function sweepUsers(): Promise<Counted> {
-  const { listActiveServers } = activitiesOf<NightlyActivities>('operation', {
+  const { listActiveServers } = activitiesOf<ActiveServers>('servers', {
     startToCloseTimeout: '1 minute',
     retry: { maximumAttempts: 10 },
   });

@@ -14,7 +14,7 @@ import { freePort } from '../../../process/free-port.js';
 import { pollUntil } from '../../../process/poll.js';
 import { type PostgresServer, startPostgres } from '../../../start/services/postgres.js';
 import { startTemporal, type TemporalServer } from '../../../start/services/temporal.js';
-import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/search-attributes.js';
 import { type ApiProcess, startApiProcess } from '../../support/api-process.js';
 import { readEvents, type Received } from '../../support/event-source.js';
 import type { ScriptedStep } from '../../support/scripted-operation.js';

@@ -12,7 +12,7 @@ import {
   secrets,
 } from '../../../db/schema/index.js';
 import { insertOperation } from '../../../db/queries/operation-starts.js';
-import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/search-attributes.js';
 import type { Hold, OperationRequest } from '../../../workflows/contract/operation/operation.js';
 import { type Harness, openHarness, pollUntil } from '../harness.js';
 

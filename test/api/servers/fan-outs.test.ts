@@ -89,7 +89,7 @@ describe('what is done to all clients of a server, or of the fleet', { concurren
         const onServer = kind === 'reconfigurate' ? {} : { serverId };
         assert.deepEqual(params, { ...onServer, ...own, rules: DEFAULTS });
         assert.equal(body.id, kind === 'reconfigurate' ? 'reconfigurate' : serverId);
-        assert.equal(row.serverId, kind === 'reconfigurate' ? null : serverId);
+        assert.deepEqual(row.places, kind === 'reconfigurate' ? [] : [`server:${serverId}`]);
         const audit = await api.db.select().from(auditLog).where(eq(auditLog.operationId, row.id));
         assert.equal(audit.length, 1);
       }

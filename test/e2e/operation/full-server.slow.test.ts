@@ -17,7 +17,8 @@ import { ensureTemporal } from '../../../start/tools/temporal-cli.js';
 import { ensureNamespace } from '../../../worker/namespace.js';
 import { ensureSchedules } from '../../../worker/schedules.js';
 import { SCHEDULE_IDS } from '../../../workflows/contract/operation/schedules.js';
-import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/search-attributes.js';
+import { requireKind } from '../../../workflows/contract/kinds.js';
 import { startRequest } from '../../../workflows/contract/operation/start.js';
 import type { ScriptedStep } from '../../support/scripted-operation.js';
 import { type ScriptedProcesses, startScriptedProcess } from '../../support/scripted-process.js';
@@ -151,13 +152,13 @@ describe('on the full Temporal server with Postgres, with two workers', { skip: 
     const clientId = 1_000_000_000 + Math.floor(Math.random() * 1_000_000_000);
     const asked = {
       ...{ id, kind: 'delete_client', subject: `client:${clientId}`, title: 'Delete', actor },
-      ...{ requestId: null, serverId: 1, clientId, input: {} },
+      ...{ requestId: null, input: { params: { clientId, serverId: 1 } } },
     };
     // nobody polls there
     const place = { namespace: 'default', taskQueue: `${taskQueue}-unpolled`, identity: 'test' };
     const startRaw = (other: Partial<typeof asked> = {}) =>
       services.client.workflowService.startWorkflowExecution(
-        startRequest({ ...asked, ...other }, 'deleteClient', place),
+        startRequest({ ...asked, ...other }, requireKind('delete_client'), place),
       );
     const { runId } = await startRaw();
     assert.equal((await startRaw()).runId, runId);

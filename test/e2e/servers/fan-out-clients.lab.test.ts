@@ -11,7 +11,7 @@ import type { LabHost } from '../../../lab/host.js';
 import { pollUntil } from '../../../process/poll.js';
 import { startTemporal, type TemporalServer } from '../../../start/services/temporal.js';
 import type { RefreshResult } from '../../../workflows/contract/servers/fleet.js';
-import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/search-attributes.js';
 import { type KillableWorker, startKillableWorker } from '../../support/killable-worker.js';
 import { noLab } from '../../support/lab.js';
 import { startOwnHost } from '../../support/own-hosts.js';

@@ -136,7 +136,7 @@ chown -R www-data: ${BASE}/origin`);
       .where(and(eq(clients.serverId, serverId), eq(clients.versionTag, '1.4-master')));
     assert.equal(rows.length, 3);
     const [canary, ...rest] = await childrenOf(view.id);
-    assert.deepEqual([canary?.clientId, rest.length], [ids[1], 2]);
+    assert.deepEqual([canary?.subject, rest.length], [`client:${ids[1]}`, 2]);
     for (const { startedAt } of rest) assert.ok(startedAt >= (canary?.endedAt ?? Number.NaN));
     const { body } = await system.call('GET', `/operations?parent=${view.id}`);
     assert.equal((body['data'] as unknown as unknown[]).length, 3);
@@ -172,8 +172,8 @@ chown -R www-data: ${BASE}/origin`);
     const held = await holds(id);
     assert.match(held.hold?.error.message ?? '', new RegExp(`client:${canary} holding`));
     assert.deepEqual(
-      (await childrenOf(id)).map(({ clientId, state }) => ({ clientId, state })),
-      [{ clientId: canary, state: 'holding' }],
+      (await childrenOf(id)).map(({ subject, state }) => ({ subject, state })),
+      [{ subject: `client:${canary}`, state: 'holding' }],
     );
     const untouched = (await containers()).map(({ startedAt }) => startedAt);
     assert.deepEqual([untouched[0], untouched[2]], [before[0]?.startedAt, before[2]?.startedAt]);

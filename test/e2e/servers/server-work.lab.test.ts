@@ -102,7 +102,7 @@ describe('work on a whole server', { skip: noLab }, () => {
         title: 'Switch',
         actor: 'admin',
         state: 'holding',
-        serverId: server,
+        places: [`server:${server}`],
         input: { params: { clientId: running, serverId: server, versionTag: VERSIONS.held } },
       });
       await host.exec(`

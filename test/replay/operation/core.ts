@@ -70,7 +70,7 @@ export const CORE_PATHS: readonly RecordedPath[] = [
     params: {
       subject: 'client:21',
       borrows: ['client:22'],
-      admission: { servers: [3, 2], exclusive: true },
+      admission: { places: ['server:3', 'server:2'], exclusive: true },
       steps: [{ key: 'one' }, { key: 'two' }],
     },
     inject: failsFirst('two', 'CommandFailed'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { gather } from '../../../activities/operation/gather.js';
-import { KINDS, workflowOf } from '../../../workflows/contract/kinds.js';
+import { KINDS, requireKind } from '../../../workflows/contract/kinds.js';
 import * as workflows from '../../../workflows/index.js';
 
 describe('the tables of kinds', () => {
@@ -24,8 +24,8 @@ describe('the tables of kinds', () => {
 
   it('call a row by its key', () => {
     for (const [kind, row] of rows) assert.equal(row.kind, kind);
-    assert.equal(workflowOf('create_client'), 'createClient');
-    assert.throws(() => workflowOf('toString'), /no workflow runs/);
+    assert.equal(requireKind('create_client').workflow, 'createClient');
+    assert.throws(() => requireKind('toString'), /no workflow runs/);
   });
 });
 

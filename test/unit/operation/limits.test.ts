@@ -2,10 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { msToNumber } from '@temporalio/common/lib/time.js';
 import { DEFAULT_LIMITS } from '../../../worker/limits.js';
-import {
-  SEARCH_ATTRIBUTES,
-  searchAttribute,
-} from '../../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/search-attributes.js';
+import { searchAttribute } from '../../../workflows/contract/operation/search-attributes.js';
 import { actTiming, RECORD_TIMING, undoTiming } from '../../../workflows/operation/timing.js';
 
 const MINUTE_MS = 60_000;

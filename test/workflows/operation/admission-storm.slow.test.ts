@@ -28,7 +28,7 @@ interface Span {
   operation: string;
   from: number;
   to: number;
-  servers: readonly number[];
+  servers: readonly string[];
   exclusive: boolean;
   subjects: readonly string[];
 }
@@ -68,7 +68,10 @@ function planStorm(random: () => number): Planned[] {
       cancelled,
       params: {
         subject: subjects[index] ?? '',
-        admission: { servers: [...new Set(servers)], ...(exclusive ? { exclusive: true } : {}) },
+        admission: {
+          places: [...new Set(servers)].map((id) => `server:${id}`),
+          ...(exclusive ? { exclusive: true } : {}),
+        },
         borrows: borrows ? [other] : [],
         steps: [
           ...(holds ? [{ key: 'fails-first' }] : []),
@@ -87,7 +90,7 @@ function spansOf(planned: readonly Planned[], happenings: readonly Happening[]):
     const own = said.filter(([, , operation]) => operation === id);
     const about = {
       operation: id,
-      servers: admission?.servers ?? [],
+      servers: admission?.places ?? [],
       exclusive: admission?.exclusive === true,
       subjects: [subject, ...borrows],
     };

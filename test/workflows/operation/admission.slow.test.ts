@@ -19,6 +19,7 @@ const PACE = { lookEveryMs: 50, verifyAfterMs: 200, verifyEveryMs: 200 };
 
 let servers = randomInt(1, 1_000_000) * 1_000;
 const newServer = (): number => (servers += 1);
+const placeAt = (server: number): string => `server:${server}`;
 
 describe('admission to a server', { concurrency: 8 }, () => {
   let system: ScriptedSystem;
@@ -43,7 +44,7 @@ describe('admission to a server', { concurrency: 8 }, () => {
     const gate = createGate();
     const { exclusive, root } = options;
     const run = await system.start([{ key: 'one' }], {
-      admission: { servers: [server].flat(), ...(exclusive === undefined ? {} : { exclusive }) },
+      admission: { places: [server].flat().map(placeAt), ...(exclusive === undefined ? {} : { exclusive }) },
       faults: { 'in:one': gate.wait },
       ...(root === undefined ? {} : { request: { root } }),
     });
@@ -149,7 +150,7 @@ describe('admission to a server', { concurrency: 8 }, () => {
   it('is given back by a hold without an unfinished remote job, and taken again before any step', async () => {
     const server = newServer();
     const held = await system.start([{ key: 'one' }], {
-      admission: { servers: [server] },
+      admission: { places: [placeAt(server)] },
       faults: { 'do:one': failing('CommandFailed', 1) },
     });
     await held.until('hold', ({ state }) => state === 'holding');
@@ -166,7 +167,7 @@ describe('admission to a server', { concurrency: 8 }, () => {
   it('is kept by a hold that may have left a job running', async () => {
     const server = newServer();
     const held = await system.start([{ key: 'one' }], {
-      admission: { servers: [server] },
+      admission: { places: [placeAt(server)] },
       faults: { 'do:one': failing('Unauthorized', 1) },
     });
     await held.until('hold', ({ state }) => state === 'holding');
@@ -181,7 +182,7 @@ describe('admission to a server', { concurrency: 8 }, () => {
   it('is taken again before the undos of what was given back', async () => {
     const server = newServer();
     const held = await system.start([{ key: 'one' }, { key: 'two' }], {
-      admission: { servers: [server] },
+      admission: { places: [placeAt(server)] },
       faults: { 'do:two': failing('CommandFailed', 1) },
     });
     await held.until('hold', ({ state }) => state === 'holding');
@@ -215,7 +216,7 @@ describe('admission to a server', { concurrency: 8 }, () => {
   it('is not touched by whatever still speaks of an earlier taking, or of an ended operation', async () => {
     const { db } = system.database;
     const operation = ulid();
-    const request = { operation, root: operation, servers: [newServer()], exclusive: true as const };
+    const request = { operation, root: operation, places: [placeAt(newServer())], exclusive: true as const };
     const values = { kind: 'scripted', subject: `client:${operation}`, title: 'T', actor: 'a', input: {} };
     await db.insert(operations).values({ id: operation, state: 'running', ...values });
     const take = (taking: number) => db.transaction((tx) => takeAdmission(tx, { ...request, taking }));
@@ -245,7 +246,7 @@ describe('a wait for admission that lasts too long', { concurrency: 4 }, () => {
     const gate = createGate();
     const start = () =>
       system.start([{ key: 'one' }], {
-        admission: { servers: [server], exclusive: true },
+        admission: { places: [placeAt(server)], exclusive: true },
         faults: { 'in:one': gate.wait },
       });
     return { server, gate, start };
@@ -268,7 +269,7 @@ describe('a wait for admission that lasts too long', { concurrency: 4 }, () => {
   it('after a hold holds again, naming the holders', async () => {
     const { server, gate, start } = await occupied();
     const held = await system.start([{ key: 'one' }], {
-      admission: { servers: [server] },
+      admission: { places: [placeAt(server)] },
       faults: { 'do:one': failing('CommandFailed', 1) },
     });
     await held.until('hold', ({ state }) => state === 'holding');

@@ -52,7 +52,7 @@ describe('a borrowed subject', { concurrency: 8 }, () => {
       subject,
       borrows,
       faults: { 'in:one': gate.wait },
-      ...(server === undefined ? {} : { admission: { servers: [server] } }),
+      ...(server === undefined ? {} : { admission: { places: [`server:${server}`] } }),
     });
     return { run, gate };
   }

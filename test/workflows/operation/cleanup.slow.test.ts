@@ -185,7 +185,10 @@ describe('a clean-up', () => {
 
   it('goes on when what still runs of an operation cannot be ended, and says so', async () => {
     const run = await startIncomplete();
-    await system.database.db.update(operations).set({ clientId: 1 }).where(eq(operations.id, run.id));
+    await system.database.db
+      .update(operations)
+      .set({ places: ['server:1'] })
+      .where(eq(operations.id, run.id));
     const { row, steps } = await cleanUp(run, { 'do:end-jobs': failing('CommandFailed') });
     assert.equal(row.state, 'succeeded_with_warnings');
     assert.deepEqual(

@@ -54,6 +54,7 @@ describe('the projection of operations', { concurrency: 4 }, () => {
       title: 'Scripted',
       runId: overrides.runId ?? 'run-1',
       params: {},
+      places: [],
     });
     return { id, subject, result };
   }

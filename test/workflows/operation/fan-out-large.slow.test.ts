@@ -12,7 +12,7 @@ import { pollUntil } from '../../../process/poll.js';
 import { startTemporal, type TemporalServer } from '../../../start/services/temporal.js';
 import type { FanOutResult } from '../../../workflows/contract/operation/fan-out.js';
 import type { OperationView } from '../../../workflows/contract/operation/operation.js';
-import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/search-attributes.js';
 import { type ScriptedProcesses, startScriptedProcess } from '../../support/scripted-process.js';
 import { openServices, type Services } from '../../support/services.js';
 import { archiveOf } from '../../support/sweep.js';

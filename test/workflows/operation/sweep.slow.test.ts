@@ -146,7 +146,7 @@ describe('the minute sweep', () => {
       .where(eq(operations.id, run.id));
     await database.db
       .insert(admissions)
-      .values({ serverId: 1, operationId: run.id, rootId: run.id, mode: 'shared', taking: 1 });
+      .values({ place: 'server:1', operationId: run.id, rootId: run.id, mode: 'shared', taking: 1 });
     await sweep(client, taskQueue);
     const row = await run.row();
     assert.equal(row?.state, 'rolled_back');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pollUntil } from '../../../process/poll.js';
 import { startTemporal, type TemporalServer } from '../../../start/services/temporal.js';
-import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/operation/search-attributes.js';
+import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/search-attributes.js';
 import {
   failing,
   openScriptedSystem,

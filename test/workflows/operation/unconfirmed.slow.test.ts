@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { eq } from 'drizzle-orm';
 import { ulid } from 'ulid';
 import { idempotencyKeys, operations } from '../../../db/schema/index.js';
-import { workflowOf } from '../../../workflows/contract/kinds.js';
+import { requireKind } from '../../../workflows/contract/kinds.js';
 import { startRequest } from '../../../workflows/contract/operation/start.js';
 import { openScriptedSystem, type ScriptedSystem } from '../../support/scripted-world.js';
 import { sweep } from '../../support/sweep.js';
@@ -22,7 +22,7 @@ describe('rows unconfirmed after 2 minutes', () => {
     const [row] = await system.database.db
       .insert(operations)
       .values({
-        ...{ id, kind: 'delete_client', subject: `client:${clientId}`, title: 'Delete', clientId },
+        ...{ id, kind: 'delete_client', subject: `client:${clientId}`, title: 'Delete' },
         ...{ state: 'starting', actor: 'tester', startedAt: new Date(Date.now() - ageMs) },
         input: { operation: { id, actor: 'tester', requestId: null, title: 'Delete' }, params },
       })
@@ -39,7 +39,7 @@ describe('rows unconfirmed after 2 minutes', () => {
     (await system.database.db.select().from(operations).where(eq(operations.id, id)))[0];
   const start = (row: Parameters<typeof startRequest>[0]) =>
     system.client.workflowService.startWorkflowExecution(
-      startRequest(row, workflowOf(row.kind), {
+      startRequest(row, requireKind(row.kind), {
         namespace: 'default',
         taskQueue: system.taskQueue,
         identity: 'test',

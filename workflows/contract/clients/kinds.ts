@@ -1,7 +1,6 @@
 import { type Definition, defineKinds } from '../operation/definition.js';
 import { failure } from '../operation/failures.js';
 import { subjectId } from '../operation/ids.js';
-import { removeJobs } from '../operation/jobs.js';
 import { requireFlag, requireId } from '../operation/params.js';
 import type {
   CopyClientParams,
@@ -37,8 +36,9 @@ function onClient<Params extends OnClient>(own: Own<Params>): Row<Params> {
   return {
     subject: ({ clientId }) => subjectId('client', clientId),
     attributes: ({ clientId, serverId }) => ({ ClientId: String(clientId), ServerId: String(serverId) }),
-    admission: ({ serverId }) => ({ servers: [serverId] }),
-    tidy: ({ serverId }, operation) => removeJobs([serverId], operation),
+    places: ({ serverId }) => [subjectId('server', serverId)],
+    admission: () => 'shared',
+    leavesJobs: true,
     ...own,
     validate(params) {
       requireId('clientId', params.clientId);
@@ -50,7 +50,7 @@ function onClient<Params extends OnClient>(own: Own<Params>): Row<Params> {
 
 /** One that runs nothing on the server that lasts. */
 function withoutJobs<Params extends OnClient>(own: Own<Params>): Row<Params> {
-  const { tidy: _none, ...row } = onClient(own);
+  const { leavesJobs: _none, ...row } = onClient(own);
   return row;
 }
 
@@ -83,7 +83,7 @@ export const CLIENT_KINDS = defineKinds({
     workflow: 'deleteClient',
     cleaning: true,
     title: ({ clientId }) => `Delete client ${clientId}`,
-    admission: ({ serverId, keptOn = [] }) => ({ servers: [serverId, ...keptOn] }),
+    places: ({ serverId, keptOn = [] }) => serversAt(serverId, ...keptOn),
   }),
   set_admin_password: onClient<SetAdminPasswordParams>({
     workflow: 'setAdminPassword',
@@ -127,6 +127,7 @@ export const CLIENT_KINDS = defineKinds({
     workflow: 'mailClient',
     title: ({ clientId, template }) => `Mail ${template} to client ${clientId}`,
     attributes: ({ clientId, serverId }) => ({ ClientId: String(clientId), ServerId: String(serverId) }),
+    places: ({ serverId }) => serversAt(serverId),
     validate({ template }) {
       if (!TEMPLATES.includes(template))
         throw failure('InvalidInput', `"template" must be one of ${TEMPLATES.join(', ')}`);
@@ -135,8 +136,7 @@ export const CLIENT_KINDS = defineKinds({
   move_client: onClient<MoveClientParams>({
     workflow: 'moveClient',
     title: ({ clientId, targetServerId }) => `Move client ${clientId} to server ${targetServerId}`,
-    admission: ({ serverId, targetServerId }) => ({ servers: [serverId, targetServerId] }),
-    tidy: ({ serverId, targetServerId }, operation) => removeJobs([serverId, targetServerId], operation),
+    places: ({ serverId, targetServerId }) => serversAt(serverId, targetServerId),
     validate({ serverId, targetServerId, keepDays }) {
       requireId('targetServerId', targetServerId);
       requireId('keepDays', keepDays);
@@ -148,8 +148,7 @@ export const CLIENT_KINDS = defineKinds({
     workflow: 'copyClient',
     title: ({ clientId, sourceId }) => `Copy client ${sourceId} into client ${clientId}`,
     borrows: ({ sourceId }) => [subjectId('client', sourceId)],
-    admission: (params) => ({ servers: serversOfCopy(params) }),
-    tidy: (params, operation) => removeJobs(serversOfCopy(params), operation),
+    places: ({ serverId, sourceServerId }) => serversAt(serverId, sourceServerId),
     validate({ clientId, sourceId, sourceServerId, keepDays }) {
       for (const [field, value] of Object.entries({ sourceId, sourceServerId, keepDays }))
         requireId(field, value);
@@ -203,6 +202,6 @@ export const CLIENT_KINDS = defineKinds({
   }),
 });
 
-function serversOfCopy({ serverId, sourceServerId }: CopyClientParams): number[] {
-  return [...new Set([serverId, sourceServerId])];
+function serversAt(...ids: number[]): string[] {
+  return [...new Set(ids)].map((id) => subjectId('server', id));
 }

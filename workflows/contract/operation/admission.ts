@@ -1,6 +1,6 @@
-/** What an operation needs of servers: to work on them beside others, or alone. */
+/** What an operation needs of its places, such as `server:3`: to work there beside others, or alone. */
 export interface AdmissionNeed {
-  servers: number[];
+  places: string[];
   /** bars new holders, and waits until the present ones are gone */
   exclusive?: true;
 }
@@ -31,7 +31,7 @@ export type SubjectAnswer = { free: true } | { free: false; holder: string };
 
 /** Taking turns with other operations; none of it is a step. */
 export interface WaitActivities {
-  /** Asks for all servers at once and stands in line where that is refused. */
+  /** Asks for all places at once and stands in line where that is refused. */
   takeAdmission(request: AdmissionRequest): Promise<AdmissionAnswer>;
   /** `Conflict` naming the holders once the request is older than `waitMs`; null: waits without a bound. */
   awaitAdmission(request: AdmissionRequest & { waitMs: number | null }): Promise<void>;

@@ -6,8 +6,8 @@ export const NIGHTLY_ACTOR = 'slipway:nightly';
 export interface CleanupParams {
   /** whatever operations have left on it is undone */
   subject: string;
-  clientId?: number;
-  serverId?: number;
+  /** where those operations worked */
+  places?: string[];
 }
 
 /** An open entry of another operation's ledger. */
@@ -17,8 +17,12 @@ export interface LeftUndo extends Undo {
   key: string;
 }
 
-/** Detached commands of an operation that may still run on its server, or on that of its client. */
-export type LeftJobs = { key: string; operation: string } & ({ clientId: number } | { serverId: number });
+/** Detached commands of an operation that may still run at a place of its. */
+export interface LeftJobs {
+  key: string;
+  operation: string;
+  place: string;
+}
 
 export interface CleanupPlan {
   /** newest first */

@@ -1,6 +1,4 @@
 import type { AdmissionNeed } from './admission.js';
-import type { SearchAttributeName } from './search-attributes.js';
-import type { Act } from './step.js';
 
 /** A kind of operation: everything that is known of it before any of it runs. It stands once, in its wing's table. */
 export interface Definition<Params> {
@@ -10,13 +8,16 @@ export interface Definition<Params> {
   /** the workflow id that these parameters demand */
   subject(params: Params): string;
   title(params: Params): string;
-  attributes?(params: Params): Partial<Record<SearchAttributeName, string>>;
-  /** what is tidied up on hosts before the end, however it ends; its failure changes nothing */
-  tidy?(params: Params, operation: string): Act;
+  /** search attributes that its wing declares */
+  attributes?(params: Params): Record<string, string>;
+  /** what it works on, such as `server:3`: recorded, and what lists are filtered by */
+  places?(params: Params): string[];
+  /** how it takes its places before its first step, and gives them back while it holds; absent: it works beside anybody */
+  admission?(params: Params): 'shared' | 'exclusive' | undefined;
+  /** detached commands of it run there: what they leave is tidied up before the end, however it ends */
+  leavesJobs?: true;
   /** subjects beside the own one: borrowed after the claim, freed at the end */
   borrows?(params: Params): string[];
-  /** servers that it works on, beside others or alone: taken before its first step, given back while it holds */
-  admission?(params: Params): AdmissionNeed | undefined;
   /** it takes away what others have left: it may run on a subject whose undos are open */
   cleaning?: true;
   /** it starts an operation for each of many subjects */
@@ -33,4 +34,15 @@ export function defineKinds<Rows extends Record<string, Row>>(
 ): { readonly [Kind in keyof Rows & string]: Rows[Kind] & { readonly kind: Kind } } {
   const named = Object.entries(rows).map(([kind, row]) => [kind, { ...row, kind }] as const);
   return Object.fromEntries(named) as ReturnType<typeof defineKinds<Rows>>;
+}
+
+/** What an operation of a kind needs before its first step; undefined: nothing. */
+export function admissionOf<Params>(
+  { places, admission }: Pick<Definition<Params>, 'places' | 'admission'>,
+  params: Params,
+): AdmissionNeed | undefined {
+  const mode = admission?.(params);
+  const wanted = [...new Set(places?.(params))];
+  if (mode === undefined || wanted.length === 0) return undefined;
+  return { places: wanted, ...(mode === 'exclusive' ? { exclusive: true } : {}) };
 }

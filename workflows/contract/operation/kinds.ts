@@ -13,15 +13,16 @@ export const ENGINE_KINDS = defineKinds({
     cleaning: true,
     subject: ({ subject }: CleanupParams) => subject,
     title: ({ subject }: CleanupParams) => `Clean up ${subject}`,
-    attributes: ({ clientId, serverId }: CleanupParams) => ({
-      ...(clientId === undefined ? {} : { ClientId: String(clientId) }),
-      ...(serverId === undefined ? {} : { ServerId: String(serverId) }),
-    }),
-    admission: ({ serverId }: CleanupParams) =>
-      serverId === undefined ? undefined : { servers: [serverId] },
-    validate({ subject }: CleanupParams) {
+    places: ({ places = [] }: CleanupParams) => places,
+    admission: () => 'shared',
+    validate({ subject, places = [] }: CleanupParams) {
       if (typeof subject !== 'string' || !SUBJECT.test(subject))
         throw failure('InvalidInput', '"subject" must be a subject such as client:42');
+      if (
+        !Array.isArray(places) ||
+        !places.every((place) => typeof place === 'string' && SUBJECT.test(place))
+      )
+        throw failure('InvalidInput', '"places" must list places such as server:3');
     },
   },
   /** holds a borrowed subject; a child of its borrower */

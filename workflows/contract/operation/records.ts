@@ -17,6 +17,8 @@ export interface ClaimInput {
   title: string;
   runId: string;
   params: unknown;
+  /** where it works, as its row says from then on */
+  places: string[];
   /** tried in the claim's own transaction */
   admission?: AdmissionNeed;
 }

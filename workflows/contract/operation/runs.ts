@@ -1,5 +1,5 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES } from './search-attributes.js';
+import { ENGINE_ATTRIBUTES } from './search-attributes.js';
 
 /** A state that is not one of these may still go on, also one that is newer than this code. */
 const CLOSED: readonly string[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT'];
@@ -17,7 +17,7 @@ export function operationOf({
   typedSearchAttributes,
 }: Pick<WorkflowExecutionDescription, 'memo' | 'typedSearchAttributes'>): string | undefined {
   const said = memo?.['operation'];
-  return typeof said === 'string' ? said : typedSearchAttributes.get(SEARCH_ATTRIBUTES.OpId);
+  return typeof said === 'string' ? said : typedSearchAttributes.get(ENGINE_ATTRIBUTES.OpId);
 }
 
 /** The first of the chain that continue-as-new makes: the one that an operation's row names. */

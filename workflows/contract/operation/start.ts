@@ -1,5 +1,6 @@
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
+import type { Definition } from './definition.js';
 import { searchAttribute } from './search-attributes.js';
 
 /** What a start needs of an operation's row. */
@@ -10,12 +11,13 @@ export interface StartableRow {
   title: string;
   actor: string;
   requestId: string | null;
-  serverId: number | null;
-  clientId: number | null;
   input: unknown;
 }
 
-interface Place {
+/** Its kind, as far as a start needs it. */
+type StartableKind = Pick<Definition<never>, 'workflow' | 'attributes'>;
+
+interface Target {
   namespace: string;
   taskQueue: string;
   identity: string;
@@ -32,8 +34,8 @@ const ONE_AT_A_TIME: object = { workflowIdReusePolicy: 1, workflowIdConflictPoli
  */
 export function startRequest(
   row: StartableRow,
-  workflow: string,
-  { namespace, taskQueue, identity }: Place,
+  { workflow, attributes }: StartableKind,
+  { namespace, taskQueue, identity }: Target,
 ): temporal.api.workflowservice.v1.IStartWorkflowExecutionRequest {
   const { id, kind, subject, title, actor, requestId } = row;
   return {
@@ -46,19 +48,26 @@ export function startRequest(
     taskQueue: { name: taskQueue },
     input: { payloads: [payloadOf(row.input)] },
     memo: { fields: payloadsOf({ operation: id, kind, subject, title, actor, requestId }) },
-    searchAttributes: { indexedFields: attributesOf(row) },
+    searchAttributes: { indexedFields: attributesOf(row, attributes?.(paramsOf(row)) ?? {}) },
     userMetadata: { summary: payloadOf(Array.from(title).slice(0, SUMMARY_CHARACTERS).join('')) },
   };
 }
 
-function attributesOf({ id, kind, actor, serverId, clientId }: StartableRow): Record<string, Payload> {
+/** A row's input is what its kind has checked, or will refuse. */
+function paramsOf({ input }: StartableRow): never {
+  return (input as { params?: unknown } | null)?.params as never;
+}
+
+function attributesOf(
+  { id, kind, actor }: StartableRow,
+  ofWing: Record<string, string>,
+): Record<string, Payload> {
   const pairs = [
     searchAttribute('OpId', id),
     searchAttribute('OpKind', kind),
     searchAttribute('OpState', 'starting'),
     searchAttribute('Actor', actor),
-    ...(serverId === null ? [] : [searchAttribute('ServerId', String(serverId))]),
-    ...(clientId === null ? [] : [searchAttribute('ClientId', String(clientId))]),
+    ...Object.entries(ofWing).map(([name, value]) => searchAttribute(name, value)),
   ];
   const type = new TextEncoder().encode('Keyword');
   return Object.fromEntries(

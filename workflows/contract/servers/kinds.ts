@@ -2,7 +2,6 @@ import { AUTO_VERSION, BUILD_BRANCHES, branchOf, TAG, VERSION } from '../clients
 import { type Definition, defineKinds } from '../operation/definition.js';
 import { failure } from '../operation/failures.js';
 import { subjectId } from '../operation/ids.js';
-import { removeJobs } from '../operation/jobs.js';
 import { requireFlag, requireId } from '../operation/params.js';
 import type { BuildImageParams, BuildMasterForAllParams } from './builds.js';
 import type { ReconfigurateParams, ServerFanOutParams, SwitchAllParams } from './fleet.js';
@@ -20,7 +19,8 @@ function onServer<Params extends { serverId: number }>(own: Own<Params>): Row<Pa
   return {
     subject: ({ serverId }) => subjectId('server', serverId),
     attributes: ({ serverId }) => ({ ServerId: String(serverId) }),
-    tidy: ({ serverId }, operation) => removeJobs([serverId], operation),
+    places: ({ serverId }) => [subjectId('server', serverId)],
+    leavesJobs: true,
     ...own,
     validate(params) {
       requireId('serverId', params.serverId);
@@ -31,10 +31,10 @@ function onServer<Params extends { serverId: number }>(own: Own<Params>): Row<Pa
 
 /** One for each of the server's clients, which are admitted there by themselves. */
 function forClients<Params extends ServerFanOutParams>(own: Own<Params>): Row<Params> {
-  const { tidy: _none, ...row } = onServer(own);
+  const { leavesJobs: _none, ...row } = onServer(own);
   return {
     ...row,
-    ...(own.tidy === undefined ? {} : { tidy: own.tidy }),
+    ...(own.leavesJobs === true ? { leavesJobs: true as const } : {}),
     fansOut: true,
     validate(params) {
       row.validate(params);
@@ -49,7 +49,7 @@ export const SERVER_KINDS = defineKinds({
     workflow: 'buildImage',
     title: ({ serverId, version, branch }) =>
       `Build ${version === AUTO_VERSION ? `the next version of ${branch}` : version} on server ${serverId}`,
-    admission: ({ serverId }) => ({ servers: [serverId] }),
+    admission: () => 'shared',
     validate({ branch, version, existing, release }) {
       if (!BUILD_BRANCHES.includes(branch)) throw failure('InvalidInput', '"branch" must be dev or master');
       if (version !== AUTO_VERSION && !(VERSION.test(version) && branchOf(version) === branch))
@@ -63,13 +63,13 @@ export const SERVER_KINDS = defineKinds({
   prune_server: onServer<ServerParams>({
     workflow: 'pruneServer',
     title: ({ serverId }) => `Remove unused images from server ${serverId}`,
-    admission: ({ serverId }) => ({ servers: [serverId], exclusive: true }),
+    admission: () => 'exclusive',
   }),
   reboot_server: onServer<ServerParams>({
     workflow: 'rebootServer',
     title: ({ serverId }) => `Reboot server ${serverId}`,
     // drained: nobody else works there once it is had
-    admission: ({ serverId }) => ({ servers: [serverId], exclusive: true }),
+    admission: () => 'exclusive',
   }),
   switch_all: forClients<SwitchAllParams>({
     workflow: 'switchAll',
@@ -92,7 +92,7 @@ export const SERVER_KINDS = defineKinds({
     workflow: 'reconfigurateServer',
     title: ({ serverId }) => `Reconfigurate server ${serverId}`,
     // it pulls by itself before they begin
-    tidy: ({ serverId }, operation) => removeJobs([serverId], operation),
+    leavesJobs: true,
   }),
   build_master_for_all: {
     workflow: 'buildMasterForAll',
