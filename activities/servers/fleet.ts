@@ -12,6 +12,7 @@ import { placeOf } from '../../workflows/contract/operation/places.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { StepContext } from '../../workflows/contract/operation/step.js';
 import { compareVersions } from '../../workflows/contract/clients/versions.js';
+import { statusesWith } from '../../workflows/contract/clients/statuses.js';
 
 export type FleetRecords = ReturnType<typeof createFleetRecords>;
 
@@ -32,7 +33,7 @@ export function createFleetRecords({ db }: { db: Db }) {
       .where(
         and(
           eq(clients.serverId, serverId),
-          inArray(clients.status, ['active', 'maintenance', 'expired']),
+          inArray(clients.status, statusesWith('present')),
           isNotNull(clients.names),
         ),
       )

@@ -1,6 +1,7 @@
 import { and, arrayContains, eq, inArray, isNotNull, isNull, ne, sql } from 'drizzle-orm';
 import type { Db } from '../../db/database.js';
-import { clientPlaces, clients, operations, type ClientStatus } from '../../db/schema/index.js';
+import { clientPlaces, clients, operations } from '../../db/schema/index.js';
+import { type ClientStatus, statusesWith } from '../../workflows/contract/clients/statuses.js';
 import type { ClientThing } from '../../workflows/contract/clients/clients.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
 import { MADE, thingOf } from '../clients/records/client-things.js';
@@ -15,9 +16,6 @@ export interface ServerReads {
   /** clients that should be up and answer, with what bears their names */
   serving(serverId: number): Promise<(ClientThing & { status: ClientStatus })[]>;
 }
-
-/** Not up yet, going, or never made: nobody expects an answer of them. */
-const SERVING: ClientStatus[] = ['active', 'maintenance', 'expired'];
 
 export function createServerReads(db: Db): ServerReads {
   return {
@@ -57,7 +55,11 @@ export function createServerReads(db: Db): ServerReads {
         .select({ ...MADE, status: clients.status })
         .from(clients)
         .where(
-          and(eq(clients.serverId, serverId), inArray(clients.status, SERVING), isNotNull(clients.names)),
+          and(
+            eq(clients.serverId, serverId),
+            inArray(clients.status, statusesWith('present')),
+            isNotNull(clients.names),
+          ),
         )
         .orderBy(clients.id);
       return rows.flatMap(({ status, ...made }) => {

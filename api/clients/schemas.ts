@@ -14,16 +14,9 @@ import {
 } from '../http/fields.js';
 import { OperationRef } from '../http/problem.js';
 import { orNull } from '../http/pages.js';
+import { statusesWith } from '../../workflows/contract/clients/statuses.js';
 
-export const CLIENT_STATUSES = [
-  'creating',
-  'active',
-  'maintenance',
-  'expired',
-  'moving',
-  'deleting',
-  'failed',
-] as const;
+export const CLIENT_STATUSES = statusesWith('listed');
 export const CLIENT_KINDS = ['client', 'demo', 'test'] as const;
 
 /** bcrypt, which the product hashes with, reads no more than 72 bytes: a longer password would be a shorter one. */

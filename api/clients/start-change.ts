@@ -1,7 +1,7 @@
 import { deleteClientChange, insertClientChange } from '../../db/queries/client-changes.js';
 import { type ClientRow, lockClient } from '../../db/queries/clients.js';
 import type { Tx } from '../../db/database.js';
-import type { ClientStatus } from '../../db/schema/index.js';
+import type { ClientStatus } from '../../workflows/contract/clients/statuses.js';
 import type { ClientChange } from '../../workflows/contract/clients/client-change.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { OperationRequest } from '../../workflows/contract/operation/operation.js';

@@ -1,5 +1,5 @@
 import type { z } from '@hono/zod-openapi';
-import type { ClientStatus } from '../../db/schema/index.js';
+import type { ClientStatus } from '../../workflows/contract/clients/statuses.js';
 import type {
   MailClientParams,
   SetDemoParams,

@@ -13,6 +13,7 @@ import { Problem } from '../http/problem.js';
 import { invalidInput } from '../http/router.js';
 import { requireClean } from './create.js';
 import { noClient } from './read.js';
+import { isPresent } from '../../workflows/contract/clients/statuses.js';
 
 interface ChangeRequest {
   id: number;
@@ -81,8 +82,7 @@ function preparedOf({ id, serverId }: ClientRow, title: string) {
 async function lockChangeable(tx: Tx, id: number): Promise<ClientRow> {
   const client = await lockClient(tx, id);
   if (client === undefined) throw noClient(id);
-  const unready = ['creating', 'moving', 'deleting', 'failed'].includes(client.status);
-  if (unready || client.names === null)
+  if (!isPresent(client.status) || client.names === null)
     throw new Problem('wrong_status', { detail: `Client ${id} is ${client.status}` });
   await requireClean(tx, id);
   return client;

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm';
-import type { ClientStatus } from '../../db/schema/clients.js';
+import type { ClientStatus } from '../../workflows/contract/clients/statuses.js';
 import { clients, operations } from '../../db/schema/index.js';
 import { log } from '../benchmark.js';
 import type { Rig } from '../create-client/rig.js';

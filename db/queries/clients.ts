@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, ilike, inArray, isNull, lt, ne, sql } from 'drizzle-orm';
 import { builtOnce, type Queries, type Tx } from '../database.js';
-import { backups, billingTypes, clients, operations, servers, type ClientStatus } from '../schema/index.js';
+import { backups, billingTypes, clients, NAMED, operations, servers } from '../schema/index.js';
+import type { ClientStatus } from '../../workflows/contract/clients/statuses.js';
 import { END_STATES } from '../../workflows/contract/operation/operation.js';
 
 export type ClientRow = typeof clients.$inferSelect;
@@ -111,7 +112,7 @@ export async function findSubdomainHolder(db: Queries, subdomain: string): Promi
   const [row] = await db
     .select()
     .from(clients)
-    .where(and(eq(clients.subdomain, subdomain), sql`${clients.status} not in ('failed', 'deleted')`));
+    .where(and(eq(clients.subdomain, subdomain), NAMED));
   return row;
 }
 

@@ -1,6 +1,6 @@
-import { and, asc, count, eq, inArray, ne, notInArray, sql } from 'drizzle-orm';
+import { and, asc, count, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Queries, Tx } from '../database.js';
-import { clients, servers } from '../schema/index.js';
+import { clients, NAMED, servers } from '../schema/index.js';
 
 export type ServerRow = typeof servers.$inferSelect;
 export type NewServer = Omit<typeof servers.$inferInsert, 'id'>;
@@ -101,7 +101,7 @@ export async function countClients(db: Queries, serverIds: number[]): Promise<Ma
   const rows = await db
     .select({ serverId: clients.serverId, clients: count() })
     .from(clients)
-    .where(and(inArray(clients.serverId, serverIds), notInArray(clients.status, ['deleted'])))
+    .where(and(inArray(clients.serverId, serverIds), ne(clients.status, 'deleted')))
     .groupBy(clients.serverId);
   return new Map(rows.map((row) => [row.serverId, row.clients]));
 }
@@ -110,6 +110,6 @@ export async function listClientsOfServer(db: Queries, serverId: number) {
   return db
     .select({ id: clients.id, versionTag: clients.versionTag, subdomain: clients.subdomain })
     .from(clients)
-    .where(and(eq(clients.serverId, serverId), notInArray(clients.status, ['deleted', 'failed'])))
+    .where(and(eq(clients.serverId, serverId), NAMED))
     .orderBy(asc(clients.id));
 }

@@ -1,31 +1,19 @@
 import { sql } from 'drizzle-orm';
-import {
-  bigint,
-  boolean,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  primaryKey,
-  text,
-  uniqueIndex,
-} from 'drizzle-orm/pg-core';
-import type { ClientChange } from '../../workflows/contract/clients/client-change.js';
+import { boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import type { ClientNames } from '../../workflows/contract/clients/clients.js';
+import { type ClientStatus, statusesWithout } from '../../workflows/contract/clients/statuses.js';
 import { moment } from './columns.js';
 import { servers } from './servers.js';
-
-export type ClientStatus =
-  | 'creating'
-  | 'active'
-  | 'maintenance'
-  | 'expired'
-  | 'moving'
-  | 'deleting'
-  | 'deleted'
-  | 'failed';
+import { billingTypes } from './billing-types.js';
 
 export type CertificateState = 'issued' | 'failed';
+
+/** Nobody's any more: another client may take the subdomain. Literal, as the predicate of an index must be. */
+const UNNAMED = sql.raw(
+  `(${statusesWithout('named')
+    .map((status) => `'${status}'`)
+    .join(', ')})`,
+);
 
 export const clients = pgTable(
   'clients',
@@ -85,7 +73,7 @@ export const clients = pgTable(
     updatedAt: moment('updated_at').notNull().defaultNow(),
   },
   (t) => [
-    uniqueIndex('clients_subdomain').on(t.subdomain).where(sql`${t.status} not in ('failed', 'deleted')`),
+    uniqueIndex('clients_subdomain').on(t.subdomain).where(sql`${t.status} not in ${UNNAMED}`),
     uniqueIndex('clients_port').on(t.serverId, t.port).where(sql`${t.port} is not null`),
     uniqueIndex('clients_subnet').on(t.serverId, t.subnetIndex).where(sql`${t.subnetIndex} is not null`),
     index('clients_server').on(t.serverId, t.id),
@@ -94,120 +82,5 @@ export const clients = pgTable(
   ],
 );
 
-/** What an operation changes of a client, and what was there before it: undo puts that back. */
-export const clientChanges = pgTable(
-  'client_changes',
-  {
-    operationId: text('operation_id').primaryKey(),
-    clientId: integer('client_id').notNull(),
-    changes: jsonb('changes').$type<ClientChange>().notNull(),
-    /** of the row; written with the change of the row itself */
-    former: jsonb('former').$type<ClientChange | null>(),
-    /** of `cloud_settings` in the client's own database; null for a setting that was not there */
-    formerSettings: jsonb('former_settings').$type<Record<string, string | null> | null>(),
-  },
-  (t) => [index('client_changes_client').on(t.clientId)],
-);
-
-/**
- * Where a client is beside the server of its row: being prepared there by a move, or the stopped source that a move has
- * kept. It holds a port and a network of that server, as a client does.
- */
-export const clientPlaces = pgTable(
-  'client_places',
-  {
-    clientId: integer('client_id')
-      .notNull()
-      .references(() => clients.id, { onDelete: 'cascade' }),
-    serverId: integer('server_id')
-      .notNull()
-      .references(() => servers.id),
-    state: text('state').$type<'prepared' | 'kept'>().notNull(),
-    names: jsonb('names').$type<ClientNames>().notNull(),
-    /** whose mark the things there bear */
-    operationId: text('operation_id').notNull(),
-    port: integer('port').notNull(),
-    subnetIndex: integer('subnet_index').notNull(),
-    /** of a prepared one: what the client was before, and is again afterwards */
-    status: text('status').$type<ClientStatus>(),
-    /** of a kept one */
-    keepUntil: moment('keep_until'),
-    createdAt: moment('created_at').notNull().defaultNow(),
-  },
-  (t) => [
-    primaryKey({ columns: [t.clientId, t.serverId] }),
-    uniqueIndex('client_places_port').on(t.serverId, t.port),
-    uniqueIndex('client_places_subnet').on(t.serverId, t.subnetIndex),
-  ],
-);
-
-export const billingTypes = pgTable('billing_types', {
-  id: text('id').primaryKey(),
-  title: text('title').notNull(),
-  position: integer('position').notNull(),
-});
-
-export type BackupKind = 'delete' | 'change';
-
-export const backups = pgTable(
-  'backups',
-  {
-    id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
-    clientId: integer('client_id').notNull(),
-    serverId: integer('server_id').notNull(),
-    kind: text('kind').$type<BackupKind>().notNull(),
-    operationId: text('operation_id').notNull(),
-    /** directory on the server that holds the dump and the archive */
-    path: text('path').notNull(),
-    sizeBytes: bigint('size_bytes', { mode: 'number' }),
-    versionTag: text('version_tag').notNull(),
-    createdAt: moment('created_at').notNull().defaultNow(),
-    expiresAt: moment('expires_at').notNull(),
-    /** when its directory was removed, its time being over */
-    removedAt: moment('removed_at'),
-  },
-  (t) => [
-    // one attempt that lost its answer records it again
-    uniqueIndex('backups_path').on(t.serverId, t.path),
-    index('backups_due').on(t.serverId, t.expiresAt).where(sql`${t.removedAt} is null`),
-  ],
-);
-
-export type MailState = 'sending' | 'sent' | 'failed' | 'maybe_sent';
-
-/** Write-ahead row per effect key: a mail goes out once per cause, over retries and outages. */
-export const mails = pgTable('mails', {
-  effectKey: text('effect_key').primaryKey(),
-  clientId: integer('client_id'),
-  template: text('template').notNull(),
-  recipient: text('recipient').notNull(),
-  state: text('state').$type<MailState>().notNull(),
-  messageId: text('message_id').notNull(),
-  error: text('error'),
-  createdAt: moment('created_at').notNull().defaultNow(),
-  finishedAt: moment('finished_at'),
-});
-
-/** `planned` until its time has come. `superseded`: a later one went out instead, or the end was set after its time. */
-export type LicenseNoticeState = 'planned' | 'sent' | 'maybe_sent' | 'failed' | 'superseded';
-
-/** What a client is told before its licence ends: once per end, whatever happens in between. */
-export const licenseNotices = pgTable(
-  'license_notices',
-  {
-    clientId: integer('client_id')
-      .notNull()
-      .references(() => clients.id, { onDelete: 'cascade' }),
-    licenseEnd: moment('license_end').notNull(),
-    /** before the end; 0: on its day */
-    days: integer('days').notNull(),
-    dueAt: moment('due_at').notNull(),
-    state: text('state').$type<LicenseNoticeState>().notNull(),
-    error: text('error'),
-    changedAt: moment('changed_at').notNull().defaultNow(),
-  },
-  (t) => [
-    primaryKey({ columns: [t.clientId, t.licenseEnd, t.days] }),
-    index('license_notices_due').on(t.dueAt).where(sql`${t.state} = 'planned'`),
-  ],
-);
+/** Clients whose names are theirs, as the index of subdomains has it. */
+export const NAMED = sql`${clients.status} not in ${UNNAMED}`;

@@ -5,6 +5,7 @@ import type { LockClientParams } from '../../../workflows/contract/clients/licen
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import { noticeCertificate } from '../../operation/notices.js';
 import { writeFor } from '../../operation/operation-write.js';
+import { statusesWith } from '../../../workflows/contract/clients/statuses.js';
 
 const DAY_MS = 86_400_000;
 /** certbot renews by itself 30 days before; what it has not renewed a week later is asked for again. */
@@ -54,12 +55,10 @@ export async function writeFailed(db: Db | Tx, clientId: number, message: string
     .where(eq(clients.id, clientId));
 }
 
-const SERVED_STATUSES = ['active', 'maintenance', 'expired'] as const;
-
 /** Clients of servers whose certificates certbot gets. */
 const asked = () =>
   and(
-    inArray(clients.status, [...SERVED_STATUSES]),
+    inArray(clients.status, [...statusesWith('present')]),
     isNotNull(clients.names),
     eq(servers.active, true),
     isNotNull(servers.sshHostKey),

@@ -5,6 +5,7 @@ import type { DueClient, DueClients } from '../../../workflows/contract/clients/
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import { writeFor } from '../../operation/operation-write.js';
 import { lockTime, planNotices } from './notice-plan.js';
+import { statusesWith } from '../../../workflows/contract/clients/statuses.js';
 
 export interface LicenseOptions {
   db: Db;
@@ -107,7 +108,7 @@ function pageOfClients(
     .where(
       and(
         gt(clients.id, after),
-        inArray(clients.status, ['active', 'maintenance', 'expired']),
+        inArray(clients.status, statusesWith('present')),
         sql`(${clients.status} = 'expired'
           or ${clients.status} = 'active'
             and ${clients.licenseExpiresAt} + ${graceDays}::int * interval '24 hours' <= ${time}::timestamptz

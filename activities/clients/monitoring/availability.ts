@@ -7,6 +7,7 @@ import { capText } from '../../../workflows/contract/operation/failures.js';
 import type { ClientNames } from '../../../workflows/contract/clients/clients.js';
 import { askFrom } from '../../nginx/ask-from.js';
 import { loadProfile } from '../product/profile.js';
+import { statusesWith } from '../../../workflows/contract/clients/statuses.js';
 
 export type AvailabilityActivities = ReturnType<typeof createAvailability>;
 
@@ -64,11 +65,7 @@ async function listAsked(db: Db, after: number): Promise<Asked[]> {
     .from(clients)
     .innerJoin(servers, eq(servers.id, clients.serverId))
     .where(
-      and(
-        gt(clients.id, after),
-        inArray(clients.status, ['active', 'maintenance', 'expired', 'moving']),
-        isNotNull(clients.names),
-      ),
+      and(gt(clients.id, after), inArray(clients.status, statusesWith('watched')), isNotNull(clients.names)),
     )
     .orderBy(asc(clients.id))
     .limit(PAGE);
@@ -129,5 +126,5 @@ async function recordSeen(db: Db, seen: readonly Seen[]): Promise<void> {
       available_since = case when clients.available is distinct from seen.ok then now() else available_since end,
       available_error = coalesce(seen.error, clients.available_error)
     from jsonb_to_recordset(${JSON.stringify(seen)}::text::jsonb) as seen (id int, ok boolean, error text)
-    where clients.id = seen.id and clients.status in ('active', 'maintenance', 'expired', 'moving')`);
+    where clients.id = seen.id and ${inArray(clients.status, statusesWith('watched'))}`);
 }

@@ -15,6 +15,7 @@ import { loadProfile } from '../product/profile.js';
 import { MADE, thingOf } from '../records/client-things.js';
 import { hostFacts } from '../../hosts/host-facts.js';
 import { sh } from '../../ssh/shell.js';
+import { statusesWith } from '../../../workflows/contract/clients/statuses.js';
 
 export type UserCountActivities = ReturnType<typeof createUserCounts>;
 
@@ -74,7 +75,7 @@ async function listCounted(db: Db, serverId: number): Promise<ClientThing[]> {
     .where(
       and(
         eq(clients.serverId, serverId),
-        inArray(clients.status, ['active', 'maintenance', 'expired']),
+        inArray(clients.status, statusesWith('present')),
         isNotNull(clients.names),
         sql`not exists (select from ${operations} where ${operations.endedAt} is null
           and ${operations.subject} = ${subjectId('client', '')} || ${clients.id})`,
@@ -116,7 +117,5 @@ async function recordCount(db: Db, { names }: ClientThing, users: number): Promi
   await db
     .update(clients)
     .set({ users, usersCountedAt: new Date() })
-    .where(
-      and(eq(clients.id, names.clientId), inArray(clients.status, ['active', 'maintenance', 'expired'])),
-    );
+    .where(and(eq(clients.id, names.clientId), inArray(clients.status, statusesWith('present'))));
 }

@@ -1,7 +1,8 @@
 import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../../db/database.js';
 import { findClientChange } from '../../../db/queries/client-changes.js';
-import { type ClientStatus, clientChanges, clients } from '../../../db/schema/index.js';
+import { clientChanges, clients, NAMED } from '../../../db/schema/index.js';
+import type { ClientStatus } from '../../../workflows/contract/clients/statuses.js';
 import type { ChangeRef, ClientChange } from '../../../workflows/contract/clients/client-change.js';
 import type { ClientThing } from '../../../workflows/contract/clients/clients.js';
 import { failure } from '../../../workflows/contract/operation/failures.js';
@@ -80,13 +81,7 @@ async function requireFree(tx: Tx, clientId: number, subdomain: string | undefin
   const [holder] = await tx
     .select({ id: clients.id })
     .from(clients)
-    .where(
-      and(
-        eq(clients.subdomain, subdomain),
-        ne(clients.id, clientId),
-        sql`${clients.status} not in ('failed', 'deleted')`,
-      ),
-    );
+    .where(and(eq(clients.subdomain, subdomain), ne(clients.id, clientId), NAMED));
   if (holder === undefined) return;
   throw failure('Conflict', `the subdomain ${subdomain} was taken by client ${holder.id} meanwhile`);
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { eq } from 'drizzle-orm';
 import { auditLog, clientChanges, clients, operations, servers } from '../../../db/schema/index.js';
-import type { ClientStatus } from '../../../db/schema/index.js';
+import type { ClientStatus } from '../../../workflows/contract/clients/statuses.js';
 import { type Harness, openHarness } from '../harness.js';
 
 const VERBS = [

@@ -1,3 +1,5 @@
+import type { StatusWith } from './statuses.js';
+
 /** Columns of a client's row that an operation changes; only what is given is changed. Kept in `client_changes`. */
 export interface ClientChange {
   name?: string;
@@ -20,7 +22,7 @@ export interface ClientChange {
   licenseExpiresAt?: string | null;
   billingType?: string;
   kind?: 'client' | 'demo' | 'test';
-  status?: 'active' | 'maintenance' | 'expired';
+  status?: StatusWith<'present'>;
   demo?: boolean;
 }
 export type ChangedField = keyof ClientChange;
