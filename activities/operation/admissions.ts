@@ -37,7 +37,10 @@ export interface AdmissionsOptions {
   pace?: WaitPace;
 }
 
-/** Admission per server (`spec/operations.md`, Identity): who may work there, decided in Postgres alone. */
+/**
+ * Admission per server (`docs/contract/operations.md`, Identity and mutual exclusion): who may work there, decided in
+ * Postgres alone.
+ */
 export function createAdmissions({
   db,
   describe,

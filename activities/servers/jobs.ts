@@ -4,7 +4,7 @@ import { targetOf } from '../hosts/connections.js';
 
 export type JobActivities = ReturnType<typeof createJobActivities>;
 
-/** `spec/operations.md`, Long remote commands. */
+/** `docs/contract/operations.md`, Long remote commands. */
 const JOBS_KEPT_DAYS = 7;
 
 /** Whose operation it is: a client's, on the server that it lives on, or that of a server itself. */
