@@ -54,7 +54,7 @@ export interface OperationWorker {
 
 const NO_NOTICES: NoticeActivities = { deliverNotices: () => Promise.resolve({ delivered: 0, open: 0 }) };
 
-/** Short acts and records. SSH and CPU are their limit, not slots: see design/performance-notes. */
+/** Short acts and records. SSH and CPU are their limit, not slots: `docs/decisions.md`, Measured. */
 const ACTS_AT_ONCE = 40;
 /** Waits and followers of long commands cost little; the channels of each host bound what works there. */
 const WAITS_AT_ONCE = 500;

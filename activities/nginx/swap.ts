@@ -59,7 +59,10 @@ export interface Publication extends VhostFile {
   tls?: { bytes: number; certificate: string; key: string };
 }
 
-/** The nginx swap of `spec/clients-and-servers.md` in one script; exits as `SWAP_EXITS` says, with the words on stderr. */
+/**
+ * The nginx swap in one script (`docs/contract/clients.md`, Creating a client); exits as `SWAP_EXITS` says, with the
+ * words on stderr.
+ */
 export function publishScript(publication: Publication): Script {
   const { path, hostname, nginx, plainBytes } = publication;
   return sh`${underLock(publication)}

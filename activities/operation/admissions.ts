@@ -37,7 +37,10 @@ export interface AdmissionsOptions {
   pace?: WaitPace;
 }
 
-/** Admission per place (`spec/operations.md`, Identity): who may work there, decided in Postgres alone. */
+/**
+ * Admission per place (`docs/contract/operations.md`, Identity and mutual exclusion): who may work there, decided in
+ * Postgres alone.
+ */
 export function createAdmissions({
   db,
   describe,

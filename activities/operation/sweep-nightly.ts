@@ -5,7 +5,7 @@ import type { CleanupParams } from '../../workflows/contract/operation/cleanup.j
 
 export type NightlyActivities = ReturnType<typeof createNightlyActivities>;
 
-/** Their callers have given up long ago; `spec/operations.md` promises 24 hours. */
+/** Promised are 24 hours: `docs/contract/operations.md`, Identity and mutual exclusion. */
 const KEYS_KEPT_MS = 3 * 86_400_000;
 
 /** What is tidied up once a day. */

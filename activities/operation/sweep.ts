@@ -32,7 +32,10 @@ export interface Swept {
 
 export type SweepActivities = ReturnType<typeof createSweepActivities>;
 
-/** A start without an answer is left to its caller for this long (`spec/operations.md`, Identity). */
+/**
+ * A start without an answer is left to its caller for this long (`docs/contract/operations.md`, Identity and mutual
+ * exclusion).
+ */
 const UNCONFIRMED_MS = 2 * 60_000;
 /** A describe takes milliseconds; more at once would only queue up in Temporal's frontend, beside the API's. */
 const AT_ONCE = 8;

@@ -28,7 +28,10 @@ interface Untold {
   error: unknown;
 }
 
-/** Tells the clients of a server of a version, in their own databases (`spec/clients-and-servers.md`). */
+/**
+ * Tells the clients of a server of a version, in their own databases (`docs/contract/servers.md`, Servers and the
+ * fleet).
+ */
 export function createAnnouncementActivities({ servers, secrets, serving, releases }: AnnouncementPorts) {
   return {
     /** All clients that are up; one that cannot be told does not keep it from the others. */

@@ -7,7 +7,7 @@ interface Requirement {
   level?: CheckLevel;
 }
 
-/** Requirements on a host, by key (source: `spec/clients-and-servers.md`, Servers); `%` is what stands behind the colon. */
+/** Requirements on a host, by key (`docs/contract/servers.md`, Servers); `%` is what stands behind the colon. */
 const REQUIREMENTS: Record<string, Requirement> = {
   bash: { need: 'bash', fix: 'apt-get install bash' },
   git: { need: 'git', fix: 'apt-get install git' },

@@ -18,7 +18,7 @@ const KEPT_PER_BRANCH = 2;
 /** Docker adds sizes up over all its layers. */
 const COUNT_TIMEOUT_MS = 100_000;
 
-/** Unused versions of the product's image; `spec/clients-and-servers.md`, prune. */
+/** Unused versions of the product's image; `docs/contract/servers.md`, Servers and the fleet. */
 export function createPruneActivities({
   versionsInUse,
   ...connections

@@ -21,9 +21,10 @@ slipway_stop() { slipway_say "$1"; exit 75; }`;
 }
 
 /**
- * Takes the subject's fence (`spec/operations.md`, steps 7) and leaves its lock on descriptor 9: refuses (`closed`) when
- * the file holds a higher text, waits a bounded time for a script of another attempt (`busy`), else writes its own text
- * over the old one, which needs no space once the file exists. In an undo what cannot be written is not insisted on.
+ * Takes the subject's fence (`docs/contract/operations.md`, Steps 7) and leaves its lock on descriptor 9: refuses
+ * (`closed`) when the file holds a higher text, waits a bounded time for a script of another attempt (`busy`), else
+ * writes its own text over the old one, which needs no space once the file exists. In an undo what cannot be written is
+ * not insisted on.
  * Throws in a plan: who takes the fence is about to write.
  */
 export function takeFence({ baseDir, step, nonce, lockWaitMs }: FenceOptions): Script {

@@ -24,7 +24,7 @@ interface Ports {
 /** Names of directories: no path, no option, room for `.<run>` in the 255 bytes of a name. */
 const JOB_KEY = /^[a-z0-9][a-z0-9._:-]{0,199}$/;
 
-/** Detached commands, started once per key; `spec/operations.md`, "Long remote commands". */
+/** Detached commands, started once per key; `docs/contract/operations.md`, Long remote commands. */
 export function createJobs(ports: Ports): Jobs {
   return {
     runJob: (target, job) => runJob(ports, target, job),

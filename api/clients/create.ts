@@ -28,7 +28,10 @@ import { type Caller, type Existing, type Prepared } from '../operations/record-
 import type { Planned } from '../operations/plan.js';
 import { type Started, startOperation } from '../operations/start.js';
 
-/** `spec/clients-and-servers.md`: the first password is kept until the mail with it is accepted, at most so long. */
+/**
+ * `docs/contract/clients.md`, Creating a client: the first password is kept until the mail with it is accepted,
+ * at most so long.
+ */
 const PASSWORD_LIFE_MS = 7 * 86_400_000;
 
 interface CreateRequest {

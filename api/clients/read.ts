@@ -6,7 +6,7 @@ import type { RouteDeps } from '../operations/deps.js';
 import { Problem } from '../http/problem.js';
 import { clientAnswer } from './answer.js';
 
-/** `spec/operations.md`: the createlog answers the last 1,000 lines unless asked otherwise. */
+/** `docs/contract/operations.md`, Reading an operation: the last 1,000 lines unless asked otherwise. */
 export const LOG_LINES = 1_000;
 
 export async function readClient({ db }: RouteDeps, id: number) {

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import type { Ctx } from './environment.js';
 import { flag, oneOf, optional, rowId, wholeNumber } from './fields.js';
 
-/** `spec/clients-and-servers.md`: pages of at most 100. */
+/** `docs/contract/clients.md`, Reading: pages of at most 100. */
 const PER_PAGE = { default: 50, max: 100 };
 
 export const PageQuery = z.object({

@@ -47,7 +47,10 @@ export function startOptions(
   };
 }
 
-/** `spec/access.md`: 202 with Location, or 200 for an operation that an equal request has started; 200 for a plan. */
+/**
+ * `docs/contract/access.md`, Conventions: 202 with Location, or 200 for an operation that an equal request has started;
+ * 200 for a plan.
+ */
 export function answerStarted(c: Ctx, result: Started | Planned): Response {
   if ('plan' in result) return c.json(result, 200, { 'Preference-Applied': 'plan' });
   const { status, answerId, operation } = result;

@@ -4,7 +4,7 @@ import { VIEW_QUERY } from '../../workflows/contract/operation/signals.js';
 import type { Temporal } from './temporal.js';
 import type { OperationAnswer } from './view.js';
 
-/** `spec/operations.md`: the enriched view answers within 1 s; this leaves room for the database. */
+/** `docs/contract/operations.md`, Reading an operation: within 1 s when enriched; this leaves room for the database. */
 const BUDGET_MS = 800;
 
 interface Pending {

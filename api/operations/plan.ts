@@ -19,7 +19,7 @@ import { findHolder } from './holder.js';
 import { type Caller, type Prepared, type StartDeps, type StartRequest } from './record-start.js';
 import { holderRef, refOf } from './refusals.js';
 
-/** `spec/operations.md`: whoever asks for a plan waits for it. */
+/** `docs/contract/operations.md`, Reading an operation: whoever asks for a plan waits for it. */
 const EXECUTION_TIMEOUT_MS = 30_000;
 /** The server needs a moment to end what has timed out. */
 const AWAIT_MS = EXECUTION_TIMEOUT_MS + 1_000;

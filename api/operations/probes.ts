@@ -11,9 +11,9 @@ import { isTemporalAway } from '../http/errors.js';
 import { Problem } from '../http/problem.js';
 import type { Temporal } from './temporal.js';
 
-/** `spec/clients-and-servers.md`: awaited for 5 s; somewhat less, so that the whole answer comes within them. */
+/** `docs/contract/servers.md`, Reading: awaited for 5 s; somewhat less, so that the whole answer comes within them. */
 const AWAIT_MS = 4_600;
-/** The one workflow with an execution timeout, so that probes of a dead host never pile up. */
+/** So that probes of a dead host never pile up. */
 const EXECUTION_TIMEOUT = '8s';
 
 export type Probes = ReturnType<typeof createProbes>;

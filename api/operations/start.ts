@@ -34,8 +34,9 @@ export interface Started {
 const ROUNDS = 3;
 
 /**
- * Starts an operation, at most once per request (`spec/operations.md`, Identity): row, idempotency key and audit are
- * committed before Temporal is asked, so that an unanswered start can be repeated under the same id.
+ * Starts an operation, at most once per request (`docs/contract/operations.md`, Identity and mutual exclusion): row,
+ * idempotency key and audit are committed before Temporal is asked, so that an unanswered start can be repeated under
+ * the same id.
  * 202 new, 200 the one that an equal request has started; 409 busy, 422 key reused, 503 Temporal away or unclear.
  * A caller that wants a plan gets it instead, and nothing is started.
  */

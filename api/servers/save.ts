@@ -153,7 +153,7 @@ function requireSane({ settings }: RouteDeps, { product, tls_cert: cert, tls_key
   if (errors.length > 0) throw invalidInput(errors);
 }
 
-/** `spec/clients-and-servers.md`: what clients there are built on does not change under them. */
+/** `docs/contract/servers.md`, Servers: what clients there are built on does not change under them. */
 async function requireFree(
   tx: Parameters<typeof countClients>[0],
   row: ServerRow,

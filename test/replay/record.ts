@@ -1,5 +1,5 @@
 /**
- * Records the histories that `replay.test.ts` replays: `npx tsx test/replay/record.ts [<workflow>.<path>…]`.
+ * Records the histories that `replay.test.ts` replays: `npx tsx test/replay/record.ts [<wing>/<workflow>.<path>…]`.
  * Only where no such execution can still be open; anything else is mended with `patched()`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -15,7 +15,7 @@ const docker = acts<DockerActivities>('clients');
 const product = acts<ProductActivities>('clients');
 const nginx = acts<NginxActivities>('clients');
 
-/** `spec/clients-and-servers.md`: `BACKUP_KEEP_DAYS` where nobody says otherwise. */
+/** `docs/contract/clients.md`, Changing a client: `BACKUP_KEEP_DAYS` where nobody says otherwise. */
 const KEEP_DAYS = 30;
 
 interface Params {

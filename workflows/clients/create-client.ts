@@ -20,7 +20,10 @@ const product = acts<ProductActivities>('clients');
 const nginx = acts<NginxActivities>('clients');
 const mail = acts<MailActivities>('clients');
 
-/** A customer's environment on a Docker server: database, files, containers, data, vhost. `spec/clients-and-servers.md`. */
+/**
+ * A customer's environment on a Docker server: database, files, containers, data, vhost.
+ * `docs/contract/clients.md`, Creating a client.
+ */
 export async function createClient(input: OperationInput<CreateClientParams>): Promise<{ url: string }> {
   const passwords = collectSignals<{ password: string }>(ADMIN_PASSWORD_SIGNAL);
 

@@ -8,7 +8,7 @@ import { changeVersion } from './change-version.js';
 
 const records = acts<VersionRecords>('clients');
 
-/** Another version of the product for one client; `spec/clients-and-servers.md`, Changing a client. */
+/** Another version of the product for one client; `docs/contract/clients.md`, Changing a client. */
 export async function switchClient(input: OperationInput<SwitchClientParams>): Promise<void> {
   return runOperation<SwitchClientParams, void>(CLIENT_KINDS.switch_client, input, async (op) => {
     const { clientId, versionTag, force } = op.params;

@@ -34,8 +34,8 @@ import { undoAll, undoLeft } from './undo.js';
 
 /**
  * Runs one operation: claims it, tells its story step by step, holds, rolls back, records its end.
- * The contract is `spec/operations.md`. `story` must be deterministic in its parameters and step results, because it
- * is told again from its beginning when an operator changes input.
+ * The contract is `docs/contract/operations.md`. `story` must be deterministic in its parameters and step results,
+ * because it is told again from its beginning when an operator changes input.
  */
 export async function runOperation<Params, Result>(
   definition: Definition<Params>,

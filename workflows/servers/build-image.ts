@@ -11,7 +11,7 @@ const announcements = acts<AnnouncementActivities>('servers');
 
 /**
  * Code, build directory and image of a version on one server. Until the image is there a failure puts all three back,
- * so that the server is as it was while a person looks. `spec/clients-and-servers.md`, Build.
+ * so that the server is as it was while a person looks. `docs/contract/servers.md`, Build.
  */
 export async function buildImage(input: OperationInput<BuildImageParams>): Promise<BuildImageResult> {
   return runOperation(SERVER_KINDS.build_image, input, async (op) => {

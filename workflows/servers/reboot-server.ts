@@ -7,7 +7,7 @@ import { runOperation } from '../operation/operation.js';
 
 const servers = acts<RebootActivities>('servers');
 
-/** Forward-only: a host that is going down cannot be called back. `spec/clients-and-servers.md`, Servers. */
+/** Forward-only: a host that is going down cannot be called back. `docs/contract/servers.md`, Servers. */
 export async function rebootServer(input: OperationInput<ServerParams>): Promise<RebootResult> {
   return runOperation(SERVER_KINDS.reboot_server, input, async (op) => {
     const { serverId } = op.params;

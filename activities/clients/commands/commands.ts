@@ -70,7 +70,7 @@ export function readCount(output: string, name: string): number {
   throw failure('CommandFailed', `the product's count of users of ${name} is not a number: ${output}`);
 }
 
-/** Field names are those of the panel's form (`spec/clients-and-servers.md`). */
+/** Field names are those of the panel's form (`docs/contract/clients.md`, Creating a client). */
 export function baseData(client: Client, password?: string) {
   return {
     name: client.name,

@@ -123,7 +123,6 @@ ${waitHealthyScript(thing, { facts, profile })}`;
   };
 }
 
-/** Their restart policy too, or a restarted Docker would start what was stopped on purpose. */
 /** Stops the client's containers for good: a restart of Docker or the host does not start them. */
 export function stopScript(thing: ClientThing, docker: readonly string[]): Script {
   return sh`

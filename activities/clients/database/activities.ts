@@ -42,7 +42,10 @@ export function createSqlActivities({
         });
       }),
 
-    /** Database and user `names.name`, marked, the user limited to the client's network (`spec/operations.md`, step 3). */
+    /**
+     * Database and user `names.name`, marked, the user limited to the client's network
+     * (`docs/contract/operations.md`, Steps 3).
+     */
     ensureDatabase: async ({ names, operation }: ClientThing, step: StepContext): Promise<void> => {
       const password = await secrets.reveal(names.secrets.databasePassword);
       const { name, subnet } = names;
@@ -99,7 +102,10 @@ export function createSqlActivities({
       step: StepContext,
     ): Promise<void> => withSession(names, step, (session) => session.recordVersion(names.name, version)),
 
-    /** What the product reads of its client: maintenance, licence, version, configuration (`spec/clients-and-servers.md`). */
+    /**
+     * What the product reads of its client: maintenance, licence, version, configuration
+     * (`docs/contract/clients.md`, Creating a client).
+     */
     writeCloudSettings: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
       const client = await clients.get(names.clientId);
       await withSession(names, step, (session) =>

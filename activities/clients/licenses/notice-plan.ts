@@ -1,7 +1,7 @@
 import type { LicenseNoticeState } from '../../../db/schema/index.js';
 import { wallClockAt, wallTime } from '../../../workflows/contract/clients/wall-time.js';
 
-/** `spec/clients-and-servers.md`, The clock: days before the licence's end, and on its day. */
+/** `docs/contract/servers.md`, The clock: days before the licence's end, and on its day. */
 export const NOTICE_DAYS = [30, 14, 7, 1, 0] as const;
 
 const DAY_MS = 86_400_000;

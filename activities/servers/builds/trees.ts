@@ -2,7 +2,7 @@ import { mark } from '../../../workflows/contract/operation/ids.js';
 import type { Build } from '../../../workflows/contract/servers/builds.js';
 import { type Script, sh } from '../../ssh/shell.js';
 
-/** Below a server's base_dir (`spec/clients-and-servers.md`). */
+/** Below a server's base_dir (`docs/contract/servers.md`, Build). */
 export const TREES = {
   /** checkout of the repository */
   git: 'git',

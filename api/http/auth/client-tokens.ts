@@ -14,7 +14,10 @@ export async function refuseUpdate(began: number): Promise<Problem> {
   return new Problem('update_refused', { detail: 'Only to a released version, by the client itself' });
 }
 
-/** The client that has the subdomain, when the token is its own: that of its `.env` (`spec/clients-and-servers.md`). */
+/**
+ * The client that has the subdomain, when the token is its own: that of its `.env`
+ * (`docs/contract/clients.md`, Changing a client).
+ */
 export async function findClientByToken(
   { db, secrets }: { db: Db; secrets: Pick<Secrets, 'reveal'> },
   { subdomain, token }: { subdomain: string; token: string },

@@ -26,7 +26,7 @@ import { openServices, type Services } from '../../support/services.js';
 import { archiveOf, timelineFromHistory } from '../../support/sweep.js';
 
 const WEEK_MS = 7 * 24 * 3_600_000;
-/** Of spec/operations.md, for a worker that is lost inside a step. */
+/** Fault 1 of `docs/faults.md`, for a worker that is lost inside a step. */
 const RESUME_INSIDE_MS = 20_000;
 /** What the server itself may need after a crash, with everything that runs on it; alone it is some 15 s. */
 const AFTER_CRASH_MS = 60_000;

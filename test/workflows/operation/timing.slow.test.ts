@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ulid } from 'ulid';
 import { openScriptedWorkers, type ScriptedWorkers } from '../../support/scripted-workers.js';
 
-/** Without the flags of `lab/temporal.ts` each costs about 100 ms. */
+/** Without the flags of `start/services/temporal.ts` each costs about 100 ms. */
 const TEN_ACTIVITIES_MS = 400;
 /** Aim: 25 ms each; the bound leaves room for a machine that runs other tests beside. */
 const TEN_STEPS_MS = 1_000;

@@ -1,6 +1,9 @@
 import { ApplicationFailure } from '@temporalio/common';
 
-/** Failure kinds of `spec/operations.md`; the kind is the failure's `type`, and so visible in every history. */
+/**
+ * `docs/contract/operations.md`, Failure kinds, and what happens. The kind is the failure's `type`, and so visible in
+ * every history.
+ */
 export const FAILURE_KINDS = [
   'InvalidInput',
   'NotFound',

@@ -1,6 +1,6 @@
 import type { FailureKind } from './failures.js';
 
-/** Ends of an operation, with their Temporal status in `spec/operations.md`. */
+/** Ends of an operation, with their Temporal status: `docs/contract/operations.md`, States. */
 export const END_STATES = [
   'succeeded',
   'succeeded_with_warnings',

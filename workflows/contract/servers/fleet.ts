@@ -1,6 +1,6 @@
 import type { FanOutResult, FanOutRules } from '../operation/fan-out.js';
 
-/** `spec/clients-and-servers.md`, Servers and the fleet. */
+/** `docs/contract/servers.md`, Fan-outs. */
 export const DEFAULT_RULES: FanOutRules = { window: 2, canary: 1, stopAfterFailures: 20 };
 /** More parallel work than this serves no host: its CPUs and its Docker daemon are the limit. */
 export const WINDOW_MAX = 50;

@@ -33,7 +33,7 @@ export interface ProbeInput {
 
 export type CheckLevel = 'ok' | 'warning' | 'error';
 
-/** One requirement on a host; the keys are those of `spec/clients-and-servers.md`, Servers. */
+/** One requirement on a host; the keys are those of `docs/contract/servers.md`, Servers. */
 export interface CheckLine {
   key: string;
   ok: boolean;
