@@ -3,7 +3,7 @@ import { nameOf, type Server, targetOf, type HostConnections } from './connectio
 import { sh } from '../ssh/shell.js';
 import type { Ssh } from '../ssh/types.js';
 
-type Tool = 'docker' | 'compose' | 'nginx';
+export type Tool = 'docker' | 'compose' | 'nginx';
 
 /** How the SSH user reaches what it needs on one host; every command is a list of words for `sh`. */
 export interface HostFacts {

@@ -1,7 +1,8 @@
 import { failure } from '../../workflows/contract/operation/failures.js';
-import { jobKey, type StepContext } from '../../workflows/contract/operation/step.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 import type { Connections } from '../clients/connections.js';
-import { nameOf, targetOf } from '../hosts/connections.js';
+import { targetOf } from '../hosts/connections.js';
+import { createHosts, type FailedExit } from '../hosts/host.js';
 import { classifyExit } from '../ssh/errors.js';
 import { type Script, sh } from '../ssh/shell.js';
 
@@ -16,6 +17,7 @@ const LOCK_WAIT_SECONDS = 60;
 
 export function createConfigurationActivities(connections: Connections) {
   const { servers, ssh } = connections;
+  const hosts = createHosts(connections);
   return {
     /**
      * Pulls `/srv/git` and copies what it holds, without `.git`, to `/srv/docker`, where the clients' own directories
@@ -25,25 +27,14 @@ export function createConfigurationActivities(connections: Connections) {
       { serverId }: { serverId: number },
       step: StepContext,
     ): Promise<{ commit: string }> {
-      const server = await servers.get(serverId);
-      const target = targetOf(server);
-      const key = jobKey(step);
-      if (step.try > 1) await ssh.endJobs(target, step);
-      const write = connections.output(step);
-      const result = await ssh.runJob(target, {
-        key,
-        step,
-        script: lockedTrees(server.baseDir, pullScript(server.baseDir)),
+      const host = await hosts.reach(serverId);
+      const { baseDir } = host.server;
+      const { tail } = await hosts.runJob(host, step, {
+        script: lockedTrees(baseDir, pullScript(baseDir)),
         timeoutMs: PULL_TIMEOUT_MS,
-        onOutput: (chunk) => write({ job: key, ...chunk }),
-        transient: ({ exitCode, tail }) => exitCode !== 0 && isTransient(exitCode, tail),
+        failed: (exit) => pullFailure(exit, baseDir),
+        transient: ({ exitCode, tail: output }) => exitCode !== 0 && isTransient(exitCode, output),
       });
-      const what = `${step.title} on ${nameOf(server)}`;
-      const { exitCode, tail } = result;
-      if (exitCode === LOCKED_EXIT)
-        throw failure('Unavailable', `${what}: another job works on ${server.baseDir}/git`);
-      if (exitCode !== 0 && isTransient(exitCode, tail)) throw failure('Unavailable', `${what}: ${tail}`);
-      if (exitCode !== 0) throw classifyExit({ command: what, exitCode, stderr: tail });
       const commit = /^commit ([0-9a-f]{40,64})$/m.exec(tail)?.[1] ?? '';
       step.summarize(commit.slice(0, 12));
       return { commit };
@@ -57,6 +48,12 @@ const AWAY =
 
 function isTransient(exitCode: number, tail: string): boolean {
   return exitCode === LOCKED_EXIT || AWAY.test(tail);
+}
+
+function pullFailure({ what, exitCode, output }: FailedExit, baseDir: string): Error {
+  if (exitCode === LOCKED_EXIT) return failure('Unavailable', `${what}: another job works on ${baseDir}/git`);
+  if (isTransient(exitCode, output)) return failure('Unavailable', `${what}: ${output}`);
+  return classifyExit({ command: what, exitCode, stderr: output });
 }
 
 /** Runs while nobody else pulls or builds there: the lock falls with the job, whatever becomes of it. */

@@ -10,8 +10,8 @@ import type {
   ServerLoad,
 } from '../../workflows/contract/servers/probes.js';
 import type { Connections } from '../clients/connections.js';
-import { nameOf, type Server, targetOf } from '../hosts/connections.js';
-import { dockerFailure } from '../docker/docker-errors.js';
+import { type Server, targetOf } from '../hosts/connections.js';
+import { createHosts } from '../hosts/host.js';
 import { IMAGE_LABELS } from '../docker/image-labels.js';
 import { loadProfile } from '../clients/product/profile.js';
 import { openSql } from '../sql/open-sql.js';
@@ -25,16 +25,13 @@ const PROBE_MS = 4_000;
 /** Live readings of servers: the one activity of the workflow `probe`, and what it is made of. */
 export function createProbes(connections: Connections) {
   const { servers, clients, secrets } = connections;
+  const hosts = createHosts(connections);
 
   const read = async (server: Server, script: Script): Promise<string> => {
-    const options = {
-      timeoutMs: PROBE_MS,
-      signal: AbortSignal.timeout(PROBE_MS),
-      what: `reading ${nameOf(server)}`,
-    };
-    const result = await connections.ssh.run(targetOf(server), script, options);
-    if (result.exitCode === 0) return result.stdout;
-    throw dockerFailure({ what: options.what, exitCode: result.exitCode, output: result.stderr });
+    const reader = { title: 'a live reading', signal: AbortSignal.timeout(PROBE_MS) };
+    const host = { server, target: targetOf(server) };
+    const { stdout } = await hosts.look(host, reader, script, { timeoutMs: PROBE_MS });
+    return stdout;
   };
 
   const readLoad = async (server: Server): Promise<ServerLoad> => {

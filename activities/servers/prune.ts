@@ -6,7 +6,7 @@ import type { Connections } from '../clients/connections.js';
 import { loadProfile } from '../clients/product/profile.js';
 import type { ServerReads } from './server-records.js';
 import { imagesScript, parseImages } from './probes.js';
-import { createServerHosts, type ServerHost } from '../hosts/server-host.js';
+import { createHosts, type Host } from '../hosts/host.js';
 import { type Script, sh } from '../ssh/shell.js';
 
 export type PruneActivities = ReturnType<typeof createPruneActivities>;
@@ -23,11 +23,11 @@ export function createPruneActivities({
   versionsInUse,
   ...connections
 }: Connections & Pick<ServerReads, 'versionsInUse'>) {
-  const hosts = createServerHosts(connections);
+  const hosts = createHosts(connections);
 
-  const read = async (host: ServerHost, step: StepContext) => {
+  const read = async (host: Host, step: StepContext) => {
     const { image } = loadProfile(host.server.product);
-    const [images, used, named] = await Promise.all([
+    const [{ stdout: images }, { stdout: used }, named] = await Promise.all([
       hosts.look(host, step, imagesScript(image)),
       hosts.look(host, step, usedScript(host.facts.docker)),
       versionsInUse(host.server.id),
@@ -40,11 +40,8 @@ export function createPruneActivities({
     async countImages({ serverId }: { serverId: number }, step: StepContext): Promise<ImageStock> {
       const host = await hosts.open(serverId, step);
       const { image } = loadProfile(host.server.product);
-      const { stdout } = await connections.ssh.runOk(host.target, countScript(image, host.facts.docker), {
-        signal: step.signal,
-        timeoutMs: COUNT_TIMEOUT_MS,
-        what: step.title,
-      });
+      const script = countScript(image, host.facts.docker);
+      const { stdout } = await hosts.look(host, step, script, { timeoutMs: COUNT_TIMEOUT_MS });
       return parseStock(stdout, image);
     },
 

@@ -5,7 +5,7 @@ import { failure, kindOf } from '../../workflows/contract/operation/failures.js'
 import type { ClientAnswer } from '../../workflows/contract/servers/maintenance.js';
 import type { StepContext } from '../../workflows/contract/operation/step.js';
 import type { Connections } from '../clients/connections.js';
-import { nameOf, type Server, targetOf } from '../hosts/connections.js';
+import { nameOf, type Server } from '../hosts/connections.js';
 import { CLIENT_LABEL, OPERATION_LABEL } from '../clients/containers/compose-file.js';
 import { healthDeadlineSeconds } from '../clients/containers/containers.js';
 import { askFrom } from '../nginx/ask-from.js';
@@ -14,7 +14,7 @@ import type { ServerReads } from './server-records.js';
 import { type Script, sh } from '../ssh/shell.js';
 import { mark } from '../../workflows/contract/operation/ids.js';
 import { MAY_REBOOT } from './reboot-right.js';
-import { createServerHosts } from '../hosts/server-host.js';
+import { createHosts, type ReachedHost } from '../hosts/host.js';
 
 export type RebootActivities = ReturnType<typeof createRebootActivities>;
 
@@ -39,20 +39,22 @@ export function createRebootActivities({
   serving,
   ...connections
 }: Connections & Pick<ServerReads, 'serving'>) {
-  const { servers, ssh } = connections;
-  const hosts = createServerHosts(connections);
+  const { servers } = connections;
+  const hosts = createHosts(connections);
 
   /** What the script prints; undefined while the host is going down or not up yet. */
   const runOrAway = async (
-    server: Server,
+    host: ReachedHost,
     step: StepContext,
     script: Script,
   ): Promise<string | undefined> => {
     try {
-      const target = targetOf(server);
-      const result = await ssh.run(target, script, { fence: step, timeoutMs: ASK_TIMEOUT_MS });
-      if (result.exitCode === 0) return result.stdout.trim();
-      throw failure('CommandFailed', `rebooting ${nameOf(server)}: ${result.stderr.trim()}`);
+      const { stdout } = await hosts.run(host, step, script, {
+        timeoutMs: ASK_TIMEOUT_MS,
+        failed: ({ output }) =>
+          failure('CommandFailed', `rebooting ${nameOf(host.server)}: ${output.trim()}`),
+      });
+      return stdout.trim();
     } catch (error) {
       if (kindOf(error) !== 'Unavailable' || step.signal.aborted) throw error;
       return undefined;
@@ -61,16 +63,12 @@ export function createRebootActivities({
 
   return {
     /** Changes nothing. `InvalidInput` without the right to reboot; answers which boot is running. */
-    async surveyReboot(
-      { serverId }: { serverId: number },
-      { signal }: StepContext,
-    ): Promise<{ bootId: string }> {
-      const server = await servers.get(serverId);
-      const target = targetOf(server);
-      const { exitCode, stdout, stderr } = await ssh.run(target, surveyScript, { signal });
-      if (exitCode === 0) return { bootId: stdout.trim() };
-      if (exitCode === NO_RIGHT_EXIT) throw noRight(`${server.sshUser} may not reboot ${nameOf(server)}`);
-      throw failure('CommandFailed', `looking at ${nameOf(server)}: ${stderr.trim()}`);
+    async surveyReboot({ serverId }: { serverId: number }, step: StepContext): Promise<{ bootId: string }> {
+      const host = await hosts.reach(serverId);
+      const { stdout } = await hosts.look(host, step, surveyScript, {
+        failed: ({ exitCode }) => (exitCode === NO_RIGHT_EXIT ? noRight(host.server) : undefined),
+      });
+      return { bootId: stdout.trim() };
     },
 
     /**
@@ -81,12 +79,12 @@ export function createRebootActivities({
       { serverId, formerBootId }: { serverId: number; formerBootId: string },
       step: StepContext,
     ): Promise<{ bootId: string }> {
-      const server = await servers.get(serverId);
-      const name = nameOf(server);
+      const host = await hosts.reach(serverId);
+      const name = nameOf(host.server);
       const began = Date.now();
       let told = false;
       for (;;) {
-        const bootId = await runOrAway(server, step, told ? readBootId : rebootScript(formerBootId));
+        const bootId = await runOrAway(host, step, told ? readBootId : rebootScript(formerBootId));
         if (bootId !== undefined && bootId !== formerBootId) {
           step.summarize(`boot ${bootId}`);
           return { bootId };
@@ -126,8 +124,8 @@ export function createRebootActivities({
   };
 }
 
-function noRight(message: string) {
-  return failure('InvalidInput', message, {
+function noRight(server: Server) {
+  return failure('InvalidInput', `${server.sshUser} may not reboot ${nameOf(server)}`, {
     hint: 'allow /sbin/reboot through sudo without a password; check_host prints the line (sudo_reboot)',
   });
 }

@@ -2,7 +2,7 @@ import { backupScript, dumpLogin } from '../../activities/clients/containers/bac
 import { writeFilesScript } from '../../activities/clients/containers/client-files.js';
 import { CLIENT_FILES, renderComposeFile } from '../../activities/clients/containers/compose-file.js';
 import { startScript } from '../../activities/clients/containers/containers.js';
-import { stopScript } from '../../activities/clients/containers/traffic.js';
+import { stopScript } from '../../activities/clients/containers/running.js';
 import { publishScript } from '../../activities/nginx/swap.js';
 import { renderVhost } from '../../activities/clients/publication/vhost.js';
 import { vhostMarker } from '../../activities/clients/vhost-marker.js';

@@ -40,8 +40,7 @@ export async function moveClient(input: OperationInput<MoveClientParams>): Promi
       undo: places.releaseTarget({ clientId, serverId }),
       plannedBy: places.foreseeTarget({ clientId, serverId }),
     });
-    const route: MoveRoute = { source, target };
-    await prepare(op, route);
+    await prepareTarget(op, { source, target });
     await op.during(
       'traffic-off',
       {
@@ -52,30 +51,8 @@ export async function moveClient(input: OperationInput<MoveClientParams>): Promi
         outlived: true,
       },
       async () => {
-        await op.step('stop', {
-          title: "Stop the source's containers",
-          target: source.names.name,
-          do: docker.stopContainers(source),
-          undo: docker.startStopped(source),
-        });
-        await carryData(op, route);
-        await op.step('maintenance', {
-          title: "Reset the product's maintenance page",
-          target: target.names.name,
-          do: sql.writeMaintenance({ ...target, on: underMaintenance }),
-        });
-        await op.step('container', {
-          title: 'Start containers on the target',
-          target: target.names.image,
-          do: docker.startContainers(target),
-          undo: docker.removeContainers(target),
-          within: START,
-        });
-        await op.step('inside-check', {
-          title: 'Check from inside',
-          target: target.names.name,
-          do: moves.checkFromInside(target),
-        });
+        await carryData(op, { source, target });
+        await startTarget(op, target, { underMaintenance });
 
         op.commit();
         await op.step('switch', {
@@ -84,14 +61,16 @@ export async function moveClient(input: OperationInput<MoveClientParams>): Promi
         });
       },
     );
-    const secured = await goLive(op, route, { certified: certificate === true });
-    await clear(op, 'clear-target', target);
-    await clear(op, 'clear-source', source);
+    await leadVisitorsOver(op, { source, target });
+    // behind the old vhost, which passes the authority's questions on while DNS still leads there
+    const secured = certificate === true && (await secureClient(op, target, { soft: true }));
+    await removeDumps(op, { source, target });
     return { url: `${secured ? 'https' : 'http'}://${target.names.hostname}/` };
   });
 }
 
-async function prepare(op: Operation<MoveClientParams>, { source, target }: MoveRoute): Promise<void> {
+/** Everything but the data; visitors do not see it yet. */
+async function prepareTarget(op: Operation<MoveClientParams>, { source, target }: MoveRoute): Promise<void> {
   const { names } = target;
   const server = subjectId('server', names.serverId);
   await op.check('check-host', {
@@ -131,10 +110,16 @@ async function prepare(op: Operation<MoveClientParams>, { source, target }: Move
   });
 }
 
-/** Each undo also ends what its step has running. */
+/** From a source that stands still. Each undo also ends what its step has running. */
 async function carryData(op: Operation<MoveClientParams>, { source, target }: MoveRoute): Promise<void> {
   const atSource = moves.clearMove({ names: source.names });
   const atTarget = moves.clearMove({ names: target.names });
+  await op.step('stop', {
+    title: "Stop the source's containers",
+    target: source.names.name,
+    do: docker.stopContainers(source),
+    undo: docker.startStopped(source),
+  });
   const { path } = await op.step('dump', {
     title: 'Dump database and files',
     target: source.names.directory,
@@ -174,12 +159,36 @@ async function carryData(op: Operation<MoveClientParams>, { source, target }: Mo
   });
 }
 
-/** The client has moved: what follows only goes forward. Answers whether it is served over TLS. */
-async function goLive(
+/** Inside only. */
+async function startTarget(
+  op: Operation<MoveClientParams>,
+  target: ClientThing,
+  { underMaintenance }: { underMaintenance: boolean },
+): Promise<void> {
+  await op.step('maintenance', {
+    title: "Reset the product's maintenance page",
+    target: target.names.name,
+    do: sql.writeMaintenance({ ...target, on: underMaintenance }),
+  });
+  await op.step('container', {
+    title: 'Start containers on the target',
+    target: target.names.image,
+    do: docker.startContainers(target),
+    undo: docker.removeContainers(target),
+    within: START,
+  });
+  await op.step('inside-check', {
+    title: 'Check from inside',
+    target: target.names.name,
+    do: moves.checkFromInside(target),
+  });
+}
+
+/** The client has moved: from here on everything only goes forward. */
+async function leadVisitorsOver(
   op: Operation<MoveClientParams>,
   { source, target }: MoveRoute,
-  { certified }: { certified: boolean },
-): Promise<boolean> {
+): Promise<void> {
   await op.step('live', {
     title: 'Publish the target',
     target: target.names.vhostFile,
@@ -197,15 +206,18 @@ async function goLive(
     do: nginx.checkFromOutside(target),
     onFail: 'warn',
   });
-  // behind the old vhost, which passes the authority's questions on while DNS still leads there
-  return certified && (await secureClient(op, target, { soft: true }));
 }
 
-async function clear(op: Operation<MoveClientParams>, key: string, { names }: ClientThing): Promise<void> {
-  await op.step(key, {
-    title: 'Remove the dump',
-    target: subjectId('server', names.serverId),
-    do: moves.clearMove({ names }),
-    onFail: 'warn',
-  });
+async function removeDumps(op: Operation<MoveClientParams>, { source, target }: MoveRoute): Promise<void> {
+  for (const [key, { names }] of [
+    ['clear-target', target],
+    ['clear-source', source],
+  ] as const) {
+    await op.step(key, {
+      title: 'Remove the dump',
+      target: subjectId('server', names.serverId),
+      do: moves.clearMove({ names }),
+      onFail: 'warn',
+    });
+  }
 }

@@ -3,11 +3,10 @@ import type { Db } from '../../../db/database.js';
 import type { ClientThing } from '../../../workflows/contract/clients/clients.js';
 import { kindOf } from '../../../workflows/contract/operation/failures.js';
 import type { LockClientParams } from '../../../workflows/contract/clients/licenses.js';
-import { jobKey, type StepContext } from '../../../workflows/contract/operation/step.js';
+import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import type { Connections } from '../connections.js';
-import { targetOf } from '../../hosts/connections.js';
+import { createHosts } from '../../hosts/host.js';
 import { listKeptSources } from '../records/client-places.js';
-import { hostFacts } from '../../hosts/host-facts.js';
 import { type AcmeSettings, certbotFailure, isBusy, issueScript, removeScript } from './certbot.js';
 import {
   listDue,
@@ -40,7 +39,8 @@ const REMOVE_TIMEOUT_MS = 60_000;
 
 /** Certificates by certbot on the client's server; the lineage bears the client's host name. */
 export function createCertificateActivities({ db, connections, acme }: CertificateOptions) {
-  const { servers, ssh } = connections;
+  const { servers } = connections;
+  const hosts = createHosts(connections);
 
   /** The row tells what failed for good; what is tried again tells nothing yet. */
   const recorded = async <Result>(
@@ -62,24 +62,16 @@ export function createCertificateActivities({ db, connections, acme }: Certifica
     issueCertificate: (thing: ClientThing, step: StepContext): Promise<IssuedCertificate> =>
       recorded(thing, step, async () => {
         const { names } = thing;
-        const server = await servers.get(names.serverId);
-        const target = targetOf(server);
-        const facts = await hostFacts(connections, server, { signal: step.signal, needs: ['nginx'] });
-        const nginx = facts.nginx.at(-1) ?? 'nginx';
-        const key = jobKey(step);
-        if (step.try > 1) await ssh.endJobs(target, step);
-        const write = connections.output(step);
-        const result = await ssh.runJob(target, {
-          key,
-          step,
-          script: issueScript({ server, hostname: names.hostname, nginx, acme }),
+        const host = await hosts.open(names.serverId, step, ['nginx']);
+        const { server, facts } = host;
+        const { hostname } = names;
+        await hosts.runJob(host, step, {
+          script: issueScript({ server, hostname, nginx: facts.nginx.at(-1) ?? 'nginx', acme }),
           timeoutMs: ISSUE_TIMEOUT_MS,
-          onOutput: (chunk) => write({ job: key, ...chunk }),
+          failed: (exit) => certbotFailure(exit, { server, hostname }),
           transient: ({ exitCode, tail: output }) => isBusy({ exitCode, output }),
         });
-        if (result.exitCode === 0) return { kept: await listKeptSources(db, names.clientId) };
-        const end = { exitCode: result.exitCode, output: result.tail };
-        throw certbotFailure(end, { server, hostname: names.hostname });
+        return { kept: await listKeptSources(db, names.clientId) };
       }),
 
     /** Looks at the certificate that nginx serves under the client's name, and records until when it lasts. */
@@ -95,16 +87,13 @@ export function createCertificateActivities({ db, connections, acme }: Certifica
 
     /** For deleting a client: nothing there is no failure. `Conflict` while nginx still names it. */
     removeCertificate: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
-      const server = await servers.get(names.serverId);
-      const { nginx } = await hostFacts(connections, server, step);
+      const host = await hosts.open(names.serverId, step, []);
+      const { server, facts } = host;
       const { hostname } = names;
-      const result = await ssh.run(targetOf(server), removeScript({ hostname, nginx }), {
-        fence: step,
+      await hosts.run(host, step, removeScript({ hostname, nginx: facts.nginx }), {
         timeoutMs: REMOVE_TIMEOUT_MS,
+        failed: (exit) => certbotFailure(exit, { server, hostname }),
       });
-      if (result.exitCode === 0) return;
-      const end = { exitCode: result.exitCode, output: result.stderr };
-      throw certbotFailure(end, { server, hostname });
     },
   };
 }

@@ -1,11 +1,10 @@
 import type { ClientThing } from '../../../workflows/contract/clients/clients.js';
 import { effectKey, jobKey, type StepContext } from '../../../workflows/contract/operation/step.js';
 import type { Connections } from '../connections.js';
-import { nameOf, targetOf } from '../../hosts/connections.js';
+import { createClientHosts } from '../containers/client-hosts.js';
 import { CLIENT_SERVICE } from '../containers/compose-file.js';
 import { composeCommand, removeFound } from '../containers/containers.js';
-import { dockerFailure, isTransientExit } from '../../docker/docker-errors.js';
-import { type HostFacts, hostFacts } from '../../hosts/host-facts.js';
+import type { HostFacts } from '../../hosts/host-facts.js';
 import { type Script, sh } from '../../ssh/shell.js';
 import { loadProfile, type ProductCommandName } from '../product/profile.js';
 
@@ -23,55 +22,41 @@ export interface ProductCommand {
 
 /** Runs the product's own commands, each in a one-off container of the client's project that bears the job's key as its name. */
 export function createProductCommands(connections: Connections) {
-  const { servers, ssh } = connections;
+  const hosts = createClientHosts(connections);
 
-  const open = async ({ thing: { names }, step, name }: ProductCommand) => {
-    const server = await servers.get(names.serverId);
-    const target = targetOf(server);
-    const facts = await hostFacts(connections, server, { signal: step.signal, needs: ['docker', 'compose'] });
-    const { run } = loadProfile(names.product).commands[name];
-    return { target, facts, run, what: `${run.join(' ')} for ${names.name} on ${nameOf(server)}` };
+  const prepare = async ({ thing, step, name, data, timeoutMs }: ProductCommand, container: string) => {
+    const host = await hosts.open(thing.names.serverId, step);
+    const { facts } = host;
+    const { run } = loadProfile(thing.names.product).commands[name];
+    return {
+      host,
+      script: commandScript({ thing, step, facts, run, container }),
+      onEnd: endScript(step, facts),
+      how: {
+        what: `${run.join(' ')} for ${thing.names.name}`,
+        input: data === undefined ? '' : JSON.stringify(data),
+        timeoutMs: timeoutMs ?? COMMAND_TIMEOUT_MS,
+      },
+    };
   };
 
   return {
     /** The end of what the command printed. `CommandFailed` with it unless the command exits with 0. */
     async runCommand(command: ProductCommand): Promise<string> {
-      const { thing, step, data, timeoutMs = COMMAND_TIMEOUT_MS } = command;
-      const { target, facts, run, what } = await open(command);
-      const key = jobKey(step);
-      const onEnd = endScript(step, facts);
-      if (step.try > 1) await ssh.endJobs(target, step, onEnd);
-      const write = connections.output(step);
-      const result = await ssh.runJob(target, {
-        key,
-        step,
-        script: commandScript({ thing, step, facts, run, container: key }),
-        input: inputOf(data),
-        timeoutMs,
-        onEnd,
-        onOutput: (chunk) => write({ job: key, ...chunk }),
-        transient: isTransientExit,
-      });
-      if (result.exitCode === 0) return result.tail;
-      throw dockerFailure({ what, exitCode: result.exitCode, output: result.tail });
+      const { step } = command;
+      const { host, script, onEnd, how } = await prepare(command, jobKey(step));
+      const { tail } = await hosts.runJob(host, step, { ...how, script, onEnd });
+      return tail;
     },
 
     /** As an undo: attached, so that it writes nothing on the host; whatever its step has left running is ended first. */
     async runUndoCommand(command: ProductCommand): Promise<void> {
-      const { thing, step, data, timeoutMs = COMMAND_TIMEOUT_MS } = command;
-      const { target, facts, run, what } = await open(command);
-      await ssh.endJobs(target, step, endScript(step, facts));
-      const container = `${effectKey(step).toLowerCase()}-undo`;
-      const script = commandScript({ thing, step, facts, run, container });
-      const result = await ssh.run(target, script, { input: inputOf(data), fence: step, timeoutMs });
-      if (result.exitCode === 0) return;
-      throw dockerFailure({ what, exitCode: result.exitCode, output: result.stdout + result.stderr });
+      const { step } = command;
+      const { host, script, onEnd, how } = await prepare(command, `${effectKey(step).toLowerCase()}-undo`);
+      await hosts.endJobs(host, step, onEnd);
+      await hosts.run(host, step, script, { ...how, quotesAll: true });
     },
   };
-}
-
-function inputOf(data: unknown): string {
-  return data === undefined ? '' : JSON.stringify(data);
 }
 
 interface CommandScript {

@@ -3,15 +3,14 @@ import type { ChangeRef } from '../../../workflows/contract/clients/client-chang
 import { failure } from '../../../workflows/contract/operation/failures.js';
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import { changedClient, type Connections } from '../connections.js';
-import { nameOf, targetOf } from '../../hosts/connections.js';
+import { nameOf } from '../../hosts/connections.js';
+import type { Host } from '../../hosts/host.js';
 import { loadProfile } from '../product/profile.js';
-import { hostFacts } from '../../hosts/host-facts.js';
 import { sh } from '../../ssh/shell.js';
 import { type ClientFile, clientFiles, FOREIGN_EXIT } from './client-files.js';
 import { CLIENT_FILES } from './compose-file.js';
 import { restartScript } from './containers.js';
-import { dockerFailure } from '../../docker/docker-errors.js';
-import { createHostAccess, type Host } from './host-access.js';
+import { createClientHosts } from './client-hosts.js';
 import {
   ABSENT_EXIT,
   dropFormerScript,
@@ -41,13 +40,12 @@ type Refreshing = ClientThing & Pick<ChangeRef, 'change'>;
 
 /** A client's files rendered anew, and what follows for its containers. */
 export function createRefreshActivities(connections: Connections) {
-  const { servers, ssh } = connections;
-  const { openHost, runJob, readExample, revealAll } = createHostAccess(connections);
+  const hosts = createClientHosts(connections);
 
   return {
     /** Renders the client's files anew and replaces those that differ; the former ones are kept until `dropFormer`. */
     refreshClientFiles: async (thing: Refreshing, step: StepContext): Promise<RefreshedFiles> => {
-      const host = await openHost(thing.names.serverId, step);
+      const host = await hosts.open(thing.names.serverId, step);
       const present = await readFiles(host, thing, step);
       const files = (await render(host, thing, { present, step })).filter(
         ({ path, content }) => present.texts.get(path) !== content,
@@ -59,24 +57,24 @@ export function createRefreshActivities(connections: Connections) {
 
     /** Undo of `refreshClientFiles`: every file byte for byte, and the containers restarted when they have seen others. */
     restoreClientFiles: async ({ change, ...thing }: Refreshing, step: StepContext): Promise<void> => {
-      const { server, target, facts } = await openHost(thing.names.serverId, step);
+      const host = await hosts.open(thing.names.serverId, step);
+      const { facts } = host;
       const profile = loadProfile(thing.names.product);
       const restart = restartScript(thing, { facts, profile, recreate: sh`[ "$restarted" = recreate ]` });
       const script = restoreFilesScript({ thing, operation: change, restart });
-      const result = await ssh.run(target, script, { fence: step, timeoutMs: RESTART_TIMEOUT_MS });
-      if (result.exitCode === 0 || result.exitCode === ABSENT_EXIT) return;
-      const what = `putting back the files of ${thing.names.name} on ${nameOf(server)}`;
-      throw dockerFailure({ what, exitCode: result.exitCode, output: result.stdout + result.stderr });
+      await hosts.run(host, step, script, {
+        what: `putting back the files of ${thing.names.name}`,
+        timeoutMs: RESTART_TIMEOUT_MS,
+        answers: [ABSENT_EXIT],
+        quotesAll: true,
+      });
     },
 
     /** The former files are needed no more. */
     dropFormerFiles: async ({ change, ...thing }: Refreshing, step: StepContext): Promise<void> => {
-      const server = await servers.get(thing.names.serverId);
+      const host = await hosts.reach(thing.names.serverId);
       const what = `removing the former files of ${thing.names.name}`;
-      await ssh.runOk(targetOf(server), dropFormerScript(thing, change), {
-        fence: step,
-        what,
-      });
+      await hosts.run(host, step, dropFormerScript(thing, change), { what });
     },
 
     /** Restarts the client's containers, or makes them anew, and waits until they are healthy. `change`: because of its files. */
@@ -84,38 +82,32 @@ export function createRefreshActivities(connections: Connections) {
       { change, recreate = false, ...thing }: ClientThing & { change?: string; recreate?: boolean },
       step: StepContext,
     ): Promise<void> => {
-      const host = await openHost(thing.names.serverId, step);
+      const host = await hosts.open(thing.names.serverId, step);
       const profile = loadProfile(thing.names.product);
       const script = sh`${change === undefined ? sh`:` : markRestartScript(thing, change, recreate)}
 ${restartScript(thing, { facts: host.facts, profile, recreate: recreate ? sh`true` : sh`false` })}`;
-      await runJob(host, step, { script, timeoutMs: RESTART_TIMEOUT_MS });
+      await hosts.runJob(host, step, { script, timeoutMs: RESTART_TIMEOUT_MS });
       step.summarize(`${thing.names.name} is healthy`);
     },
 
     /** Undo of `restartContainers`: only that it does not go on; what it has started is made good with the files. */
     endRestart: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
-      const server = await servers.get(names.serverId);
-      await hostFacts(connections, server, step);
-      await ssh.endJobs(targetOf(server), step);
+      await hosts.endJobs(await hosts.reach(names.serverId), step);
     },
   };
 
   async function readFiles(
-    { server, target }: Host,
+    host: Host,
     { change, ...thing }: Refreshing,
-    { signal }: StepContext,
+    step: StepContext,
   ): Promise<PresentFiles> {
-    const result = await ssh.run(target, readFilesScript(thing, change), { signal });
-    if (result.exitCode === 0 && result.truncated !== true) return readPresentFiles(result.stdout);
     const { directory } = thing.names;
-    if (result.exitCode === ABSENT_EXIT)
-      throw failure('NotFound', `${directory} is not there on ${nameOf(server)}`);
-    if (result.exitCode === FOREIGN_EXIT)
-      throw failure('Conflict', `${directory} on ${nameOf(server)} is not this client's`);
-    if (result.truncated === true)
-      throw failure('CommandFailed', `the files in ${directory} are too large to be merged`);
-    const what = `reading ${directory} on ${nameOf(server)}`;
-    throw dockerFailure({ what, exitCode: result.exitCode, output: result.stderr });
+    const { stdout, truncated } = await hosts.look(host, step, readFilesScript(thing, change), {
+      what: `reading ${directory}`,
+      failed: ({ exitCode }) => unreadable(exitCode, `${directory} on ${nameOf(host.server)}`),
+    });
+    if (truncated !== true) return readPresentFiles(stdout);
+    throw failure('CommandFailed', `the files in ${directory} are too large to be merged`);
   }
 
   async function render(
@@ -127,8 +119,8 @@ ${restartScript(thing, { facts: host.facts, profile, recreate: recreate ? sh`tru
     const profile = loadProfile(names.product);
     const [client, example, secrets] = await Promise.all([
       changedClient(connections, names.clientId, { change }),
-      readExample(host, profile.envExample, step),
-      revealAll(names.secrets),
+      hosts.readExample(host, profile.envExample, step),
+      hosts.revealAll(names.secrets),
     ]);
     const current = present.texts.get(CLIENT_FILES.env);
     const input = { thing, server: host.server, client, profile, example, secrets };
@@ -136,16 +128,22 @@ ${restartScript(thing, { facts: host.facts, profile, recreate: recreate ? sh`tru
   }
 
   async function replace(
-    { server, target, facts }: Host,
+    host: Host,
     { change, ...thing }: Refreshing,
     { files, step }: { files: readonly ClientFile[]; step: StepContext },
   ): Promise<string[]> {
     const { envGid } = loadProfile(thing.names.product);
-    const script = replaceFilesScript({ thing, operation: change, files, envGid, docker: facts.docker });
+    const { docker } = host.facts;
+    const script = replaceFilesScript({ thing, operation: change, files, envGid, docker });
     const input = files.map((file) => file.content).join('');
-    const result = await ssh.run(target, script, { input, fence: step });
-    if (result.exitCode === 0) return replacedPaths(result.stdout.split('\n'));
-    const what = `writing ${thing.names.directory} on ${nameOf(server)}`;
-    throw dockerFailure({ what, exitCode: result.exitCode, output: result.stderr });
+    const what = `writing ${thing.names.directory}`;
+    const { stdout } = await hosts.run(host, step, script, { what, input });
+    return replacedPaths(stdout.split('\n'));
   }
+}
+
+function unreadable(exitCode: number, where: string): Error | undefined {
+  if (exitCode === ABSENT_EXIT) return failure('NotFound', `${where} is not there`);
+  if (exitCode === FOREIGN_EXIT) return failure('Conflict', `${where} is not this client's`);
+  return undefined;
 }

@@ -6,14 +6,12 @@ import { subjectId } from '../../../workflows/contract/operation/ids.js';
 import type { ClientThing } from '../../../workflows/contract/clients/clients.js';
 import { kindOf } from '../../../workflows/contract/operation/failures.js';
 import type { Connections } from '../connections.js';
-import { type Server, targetOf } from '../../hosts/connections.js';
 import { CLIENT_SERVICE } from '../containers/compose-file.js';
 import { composeCommand } from '../containers/containers.js';
-import { dockerFailure } from '../../docker/docker-errors.js';
+import { createClientHosts } from '../containers/client-hosts.js';
 import { readCount } from '../commands/commands.js';
 import { loadProfile } from '../product/profile.js';
 import { MADE, thingOf } from '../records/client-things.js';
-import { hostFacts } from '../../hosts/host-facts.js';
 import { sh } from '../../ssh/shell.js';
 import { statusesWith } from '../../../workflows/contract/clients/statuses.js';
 
@@ -40,7 +38,6 @@ export function createUserCounts({ db, connections }: { db: Db; connections: Con
     /** Counts on one server; clients with a running operation are left out. */
     async countUsersOn({ serverId }: { serverId: number }): Promise<Counted> {
       const { heartbeat, cancellationSignal: signal } = Context.current();
-      const server = await connections.servers.get(serverId);
       const queue = (await listCounted(db, serverId)).values();
       const result: Counted = { counted: 0, failed: 0 };
       let away = 0;
@@ -52,7 +49,7 @@ export function createUserCounts({ db, connections }: { db: Db; connections: Con
             continue;
           }
           try {
-            await recordCount(db, thing, await countUsers(connections, server, { thing, signal }));
+            await recordCount(db, thing, await countUsers(connections, thing, signal));
             result.counted += 1;
             away = 0;
           } catch (error) {
@@ -85,32 +82,24 @@ async function listCounted(db: Db, serverId: number): Promise<ClientThing[]> {
   return rows.flatMap((row) => thingOf(row) ?? []);
 }
 
-interface Counting {
-  thing: ClientThing;
-  signal: AbortSignal;
-}
-
 async function countUsers(
   connections: Connections,
-  server: Server,
-  { thing, signal }: Counting,
+  thing: ClientThing,
+  signal: AbortSignal,
 ): Promise<number> {
   const { names } = thing;
-  const facts = await hostFacts(connections, server, { signal, needs: ['docker', 'compose'] });
+  const hosts = createClientHosts(connections);
+  const host = await hosts.open(names.serverId, { signal });
+  const { facts } = host;
   const { run } = loadProfile(names.product).commands.countUsers;
   const container = `${names.name}-count-users`;
   const script = sh`
 ${facts.docker} rm -f -- ${container} >/dev/null 2>&1 </dev/null || true
 exec timeout -k 5 ${COUNT_S} ${composeCommand(thing, facts)} run --rm -T --no-deps --name ${container} ${CLIENT_SERVICE} ${run} </dev/null`;
   const timeoutMs = COUNT_S * 1_000 + AROUND_MS;
-  const what = `counting the users of ${names.name}`;
-  const result = await connections.ssh.run(targetOf(server), script, {
-    signal,
-    timeoutMs,
-    what,
-  });
-  if (result.exitCode === 0) return readCount(result.stdout, names.name);
-  throw dockerFailure({ what, exitCode: result.exitCode, output: result.stderr });
+  const title = `counting the users of ${names.name}`;
+  const { stdout } = await hosts.look(host, { title, signal }, script, { timeoutMs });
+  return readCount(stdout, names.name);
 }
 
 async function recordCount(db: Db, { names }: ClientThing, users: number): Promise<void> {

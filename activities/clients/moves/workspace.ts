@@ -14,3 +14,9 @@ export const DUMP_FILES = ['database.sql.gz', 'database.dump', 'files.tar.gz', '
 /** Sums of the source, and those of the target that are compared with them. */
 export const SUMS = { source: 'sums', target: 'sums.here' } as const;
 export type SumsOf = keyof typeof SUMS;
+
+/** As long as the steps: a large client's dump, its way over a slow line and its restoring take hours. */
+export const DATA_TIMEOUT_MS = 6 * 3_600_000;
+
+/** Ends the name of a dump that came from elsewhere, beside the client's own backups. */
+export const MOVED = '-moved';

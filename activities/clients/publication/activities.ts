@@ -3,15 +3,14 @@ import type { ClientNames, ClientThing } from '../../../workflows/contract/clien
 import { failure } from '../../../workflows/contract/operation/failures.js';
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import type { Connections } from '../connections.js';
-import { nameOf, type Server, targetOf } from '../../hosts/connections.js';
+import { nameOf, type Server } from '../../hosts/connections.js';
+import { createHosts } from '../../hosts/host.js';
 import { loadProfile } from '../product/profile.js';
 import { refuseChanging } from '../containers/changing.js';
-import { hostFacts } from '../../hosts/host-facts.js';
 import { joinScripts } from '../../ssh/shell.js';
 import { askFrom } from '../../nginx/ask-from.js';
-import { publicationOf, SWAP_TIMEOUT_MS } from './publication.js';
+import { publicationOf, swapping } from './publication.js';
 import { publishScript, removeScript } from '../../nginx/swap.js';
-import { swapFailure } from '../../nginx/swap-failures.js';
 import { type VhostVariant } from './vhost.js';
 import { vhostMarker } from '../vhost-marker.js';
 
@@ -38,18 +37,20 @@ const DNS_TIMEOUT_MS = 1_500;
 
 /** A client's virtual host: the nginx swap, and the look from outside. */
 export function createNginxActivities(connections: Connections) {
-  const { servers, clients, ssh } = connections;
+  const { servers, clients } = connections;
+  const hosts = createHosts(connections);
 
   const publish = async (
     { names, operation, variant, movedTo, returning = false }: PublishInput,
     step: StepContext,
   ): Promise<void> => {
     const { clientId, serverId, hostname } = names;
-    const [server, client, newServer] = await Promise.all([
-      servers.get(serverId),
+    const [host, client, newServer] = await Promise.all([
+      hosts.reach(serverId),
       clients.get(clientId),
       movedTo === undefined ? undefined : servers.get(movedTo.serverId),
     ]);
+    const { server } = host;
     const shown = variantOf({ variant, hostname, movedTo, newServer });
     const { publication, texts } = await publicationOf(
       connections,
@@ -58,12 +59,7 @@ export function createNginxActivities(connections: Connections) {
     );
     const swap = publishScript(publication);
     const script = returning ? joinScripts([refuseChanging(names, step), swap]) : swap;
-    const result = await ssh.run(targetOf(server), script, {
-      input: texts.join(''),
-      fence: step,
-      timeoutMs: SWAP_TIMEOUT_MS,
-    });
-    if (result.exitCode !== 0) throw swapFailure(result, { server, file: names.vhostFile });
+    await hosts.run(host, step, script, { ...swapping(server, names), input: texts.join('') });
     step.summarize(`${names.hostname} is served by nginx on ${nameOf(server)}`);
   };
 
@@ -82,14 +78,10 @@ export function createNginxActivities(connections: Connections) {
 
     /** Undo of `publishVhost`, and for a delete: takes the file out when it bears `operation`'s mark. */
     removeVhost: async ({ names, operation }: ClientThing, step: StepContext): Promise<void> => {
-      const server = await servers.get(names.serverId);
-      const { nginx } = await hostFacts(connections, server, step);
+      const host = await hosts.open(names.serverId, step, []);
       const marker = vhostMarker({ operation, name: names.name });
-      const result = await ssh.run(targetOf(server), removeScript({ path: names.vhostFile, marker, nginx }), {
-        fence: step,
-        timeoutMs: SWAP_TIMEOUT_MS,
-      });
-      if (result.exitCode !== 0) throw swapFailure(result, { server, file: names.vhostFile });
+      const script = removeScript({ path: names.vhostFile, marker, nginx: host.facts.nginx });
+      await hosts.run(host, step, script, swapping(host.server, names));
     },
 
     /** Asks for the health path at the server's own address under the client's name; missing DNS is only a warning. */

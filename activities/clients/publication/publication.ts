@@ -1,17 +1,27 @@
 import { isIP } from 'node:net';
-import type { ClientThing } from '../../../workflows/contract/clients/clients.js';
+import type { ClientNames, ClientThing } from '../../../workflows/contract/clients/clients.js';
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import { acmeRootOf, certificateFiles } from '../certificate-files.js';
 import type { Client, Connections } from '../connections.js';
 import type { Server } from '../../hosts/connections.js';
+import type { HostScript } from '../../hosts/host.js';
 import { loadProfile } from '../product/profile.js';
 import { hostFacts } from '../../hosts/host-facts.js';
 import type { Publication } from '../../nginx/swap.js';
+import { swapFailure } from '../../nginx/swap-failures.js';
 import { renderVhost, type VhostInput, type VhostVariant } from './vhost.js';
 import { vhostMarker } from '../vhost-marker.js';
 
 /** Time for the lock on the host, two tests, a reload and the question behind it. */
-export const SWAP_TIMEOUT_MS = 60_000;
+const SWAP_TIMEOUT_MS = 60_000;
+
+/** How a swap of the client's file is run, and what its exits mean. */
+export function swapping(server: Server, { vhostFile: file }: Pick<ClientNames, 'vhostFile'>): HostScript {
+  return {
+    timeoutMs: SWAP_TIMEOUT_MS,
+    failed: ({ exitCode, output: stderr }) => swapFailure({ exitCode, stderr }, { server, file }),
+  };
+}
 
 interface PublicationInput {
   thing: ClientThing;

@@ -2,11 +2,10 @@ import type { ChangeRef } from '../../../workflows/contract/clients/client-chang
 import type { ClientThing } from '../../../workflows/contract/clients/clients.js';
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import { changedClient, type Connections } from '../connections.js';
-import { nameOf, targetOf } from '../../hosts/connections.js';
-import { hostFacts } from '../../hosts/host-facts.js';
-import { publicationOf, SWAP_TIMEOUT_MS } from './publication.js';
+import { nameOf } from '../../hosts/connections.js';
+import { createHosts } from '../../hosts/host.js';
+import { publicationOf, swapping } from './publication.js';
 import { CHANGED, dropFormerScript, publishScript, restoreScript } from '../../nginx/swap.js';
-import { swapFailure } from '../../nginx/swap-failures.js';
 import { vhostMarker } from '../vhost-marker.js';
 
 export type VhostRefreshActivities = ReturnType<typeof createVhostRefreshActivities>;
@@ -16,7 +15,7 @@ type Refreshing = ClientThing & Pick<ChangeRef, 'change'>;
 
 /** A client's live virtual host rendered anew. */
 export function createVhostRefreshActivities(connections: Connections) {
-  const { servers, ssh } = connections;
+  const hosts = createHosts(connections);
 
   return {
     /** Publishes the client by the nginx swap when its file would be another one; the former is kept until `dropFormerVhost`. */
@@ -25,16 +24,15 @@ export function createVhostRefreshActivities(connections: Connections) {
       step: StepContext,
     ): Promise<{ changed: boolean }> => {
       const { names } = thing;
-      const server = await servers.get(names.serverId);
+      const host = await hosts.reach(names.serverId);
+      const { server } = host;
       const client = await changedClient(connections, names.clientId, { change });
       const live = { thing, server, client, variant: { kind: 'live' } } as const;
       const rendered = await publicationOf(connections, live, step);
       const script = publishScript({ ...rendered.publication, change });
-      const input = rendered.texts.join('');
-      const options = { input, fence: step, timeoutMs: SWAP_TIMEOUT_MS };
-      const result = await ssh.run(targetOf(server), script, options);
-      if (result.exitCode !== 0) throw swapFailure(result, { server, file: names.vhostFile });
-      const changed = result.stdout.split('\n').includes(CHANGED);
+      const how = { ...swapping(server, names), input: rendered.texts.join('') };
+      const { stdout } = await hosts.run(host, step, script, how);
+      const changed = stdout.split('\n').includes(CHANGED);
       step.summarize(
         changed ? `${names.hostname} is served by nginx on ${nameOf(server)}` : 'nothing has changed',
       );
@@ -43,20 +41,17 @@ export function createVhostRefreshActivities(connections: Connections) {
 
     /** Undo of `refreshVhost`: nginx serves the former file, byte for byte. */
     restoreVhost: async ({ change, names, operation }: Refreshing, step: StepContext): Promise<void> => {
-      const server = await servers.get(names.serverId);
-      const { nginx } = await hostFacts(connections, server, step);
+      const host = await hosts.open(names.serverId, step, []);
+      const { nginx } = host.facts;
       const file = { path: names.vhostFile, marker: vhostMarker({ operation, name: names.name }), nginx };
-      const options = { fence: step, timeoutMs: SWAP_TIMEOUT_MS };
-      const result = await ssh.run(targetOf(server), restoreScript(file, change), options);
-      if (result.exitCode !== 0) throw swapFailure(result, { server, file: names.vhostFile });
+      await hosts.run(host, step, restoreScript(file, change), swapping(host.server, names));
     },
 
     /** The former file is needed no more. */
     dropFormerVhost: async ({ change, names }: Refreshing, step: StepContext): Promise<void> => {
-      const server = await servers.get(names.serverId);
       const script = dropFormerScript({ path: names.vhostFile }, change);
       const what = `removing the former vhost of ${names.name}`;
-      await ssh.runOk(targetOf(server), script, { fence: step, what });
+      await hosts.run(await hosts.reach(names.serverId), step, script, { what });
     },
   };
 }

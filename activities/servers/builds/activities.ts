@@ -5,7 +5,8 @@ import { AUTO_VERSION, nextVersion } from '../../../workflows/contract/clients/v
 import type { Connections } from '../../clients/connections.js';
 import { nameOf } from '../../hosts/connections.js';
 import { loadProfile } from '../../clients/product/profile.js';
-import { createServerHosts, type ServerHost } from '../../hosts/server-host.js';
+import { createHosts, type Host, type HostScript } from '../../hosts/host.js';
+import type { Script } from '../../ssh/shell.js';
 import { gitFailure, isTransientGit } from '../../git/git-errors.js';
 import { imageScript, removeImageScript, versionsScript } from './image.js';
 import {
@@ -36,8 +37,13 @@ type Code = Build & { commit: string };
 
 /** Code and image of a product's version on one server. */
 export function createBuildActivities(connections: Connections) {
-  const hosts = createServerHosts(connections);
-  const profileOf = ({ server }: ServerHost) => loadProfile(server.product);
+  const hosts = createHosts(connections);
+  const profileOf = ({ server }: Host) => loadProfile(server.product);
+  /** First ends what the act may still run. */
+  const runUndo = async (host: Host, step: StepContext, script: Script, how?: HostScript): Promise<void> => {
+    if (step.phase === 'undo') await hosts.endJobs(host, step);
+    await hosts.run(host, step, script, how);
+  };
 
   return {
     /** Changes nothing. `Conflict` when the version is there and is to be refused; `kept`: it is there, and stays as it is. */
@@ -47,7 +53,8 @@ export function createBuildActivities(connections: Connections) {
     ): Promise<{ build: Build; kept: boolean }> {
       const host = await hosts.open(serverId, step);
       const { image: repository, branches } = profileOf(host);
-      const ids = tagsOf(await hosts.look(host, step, versionsScript(repository, host.facts.docker)));
+      const { stdout } = await hosts.look(host, step, versionsScript(repository, host.facts.docker));
+      const ids = tagsOf(stdout);
       const version = wanted === AUTO_VERSION ? nextVersion([...ids.keys()], branch) : wanted;
       const image = `${repository}:${version}`;
       const formerImage = ids.get(version) ?? null;
@@ -108,7 +115,7 @@ export function createBuildActivities(connections: Connections) {
     async restoreBuildDirectory({ serverId, operation }: Build, step: StepContext): Promise<void> {
       const host = await hosts.open(serverId, step, []);
       const script = restorePlaceScript(host.server.baseDir, operation);
-      await hosts.run(host, step, script, { timeoutMs: RESTORE_TIMEOUT_MS });
+      await runUndo(host, step, script, { timeoutMs: RESTORE_TIMEOUT_MS });
     },
 
     /** `/srv/www` reset to the commit, and the profile's build commands in it; `CommandFailed` quotes their output's end. */
@@ -127,7 +134,7 @@ export function createBuildActivities(connections: Connections) {
     async restoreCode({ serverId, operation }: Build, step: StepContext): Promise<void> {
       const host = await hosts.open(serverId, step, []);
       const script = restoreCodeScript(host.server.baseDir, operation);
-      await hosts.run(host, step, script, { timeoutMs: RESTORE_TIMEOUT_MS });
+      await runUndo(host, step, script, { timeoutMs: RESTORE_TIMEOUT_MS });
     },
 
     async buildImage({ commit, ...build }: Code, step: StepContext): Promise<void> {
@@ -144,7 +151,7 @@ export function createBuildActivities(connections: Connections) {
     async removeImage(build: Build, step: StepContext): Promise<void> {
       const host = await hosts.open(build.serverId, step, []);
       if (host.facts.missing.includes('docker')) return;
-      await hosts.run(host, step, removeImageScript(build, host.facts.docker));
+      await runUndo(host, step, removeImageScript(build, host.facts.docker));
     },
 
     /** What the undos of a build needed. */
