@@ -1,14 +1,14 @@
 import { z } from '@hono/zod-openapi';
-import { setAdminPassword } from '../../db/queries/admins.js';
-import { listAudit, recordAudit } from '../../db/queries/audit.js';
-import { hashPassword } from '../http/auth/password.js';
-import { auditOf } from '../operations/caller.js';
-import { parseMoment } from '../http/dates.js';
+import { callerOf } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
+import { json } from '../http/answers.js';
+import { endpoint } from '../http/endpoint.js';
 import { line, optional, wholeNumber } from '../http/fields.js';
+import { cursorAnswer, LinkHeader } from '../http/pages.js';
 import { Problem } from '../http/problem.js';
-import { invalidInput, json, type Router } from '../http/router.js';
-import { LinkHeader, linkTo } from '../http/pages.js';
+import type { Router } from '../http/router.js';
+import { changeOwnPassword } from './admin-password.js';
+import { listAuditPage } from './audit.js';
 
 const tag = 'Access';
 
@@ -81,114 +81,88 @@ const AuditQuery = z.object({
   }),
 });
 
+const CHANGE_PASSWORD = endpoint({
+  method: 'post',
+  path: '/cloud_admin_password',
+  tag,
+  summary: "Change the administrator's password",
+  description:
+    'The password that this API is called with; the current one is that of the request. At least 10 characters.',
+  body: CloudPasswordInput,
+  scope: 'login',
+  changes: true,
+  responses: {
+    200: json(
+      'Changed',
+      z
+        .object({ changed: z.literal(true).openapi({ description: 'Always true', example: true }) })
+        .openapi('PasswordChanged'),
+    ),
+  },
+});
+
+const AUDIT = endpoint({
+  method: 'get',
+  path: '/audit',
+  tag,
+  summary: 'Audit log',
+  description:
+    'Every change, newest first. No route reads a secret; one that did would have its reads here too.',
+  query: AuditQuery,
+  scope: 'admin',
+  changes: false,
+  responses: {
+    200: json(
+      'Entries',
+      z
+        .object({
+          data: z.array(AuditEntrySchema).openapi({ description: 'Entries' }),
+          cursor: z
+            .number()
+            .int()
+            .nullable()
+            .openapi({ description: 'For the next page; null at the end', example: null }),
+        })
+        .openapi('AuditPage'),
+      LinkHeader,
+    ),
+  },
+});
+
+const SSH_KEY = endpoint({
+  method: 'get',
+  path: '/ssh_key',
+  tag,
+  summary: "Slipway's public SSH key",
+  description: 'The line for `authorized_keys` on the hosts.',
+  scope: 'read',
+  changes: false,
+  responses: {
+    200: json(
+      'The key',
+      z
+        .object({
+          public_key: z.string().openapi({
+            description: 'Line for authorized_keys',
+            example: 'ssh-ed25519 AAAAC3Nz slipway',
+          }),
+        })
+        .openapi('SshKey'),
+    ),
+  },
+  problems: ['not_found'],
+});
+
 export function addAccessRoutes(router: Router, deps: RouteDeps): void {
-  const { db } = deps;
-  router.add(
-    {
-      method: 'post',
-      path: '/cloud_admin_password',
-      tag,
-      summary: "Change the administrator's password",
-      description:
-        'The password that this API is called with; the current one is that of the request. At least 10 characters.',
-      body: CloudPasswordInput,
-      scope: 'login',
-      changes: true,
-      responses: {
-        200: json(
-          'Changed',
-          z
-            .object({ changed: z.literal(true).openapi({ description: 'Always true', example: true }) })
-            .openapi('PasswordChanged'),
-        ),
-      },
-    },
-    async (c, { body }) => {
-      const login = c.get('actor').replace(/^admin:/, '');
-      const passwordHash = await hashPassword(body.password);
-      await db.transaction(async (tx) => {
-        await setAdminPassword(tx, { login, passwordHash });
-        await recordAudit(tx, auditOf(c, { subject: `admin:${login}`, outcome: 'changed' }));
-      });
-      return c.json({ changed: true as const });
-    },
-  );
-
-  router.add(
-    {
-      method: 'get',
-      path: '/audit',
-      tag,
-      summary: 'Audit log',
-      description:
-        'Every change, newest first. No route reads a secret; one that did would have its reads here too.',
-      query: AuditQuery,
-      scope: 'admin',
-      changes: false,
-      responses: {
-        200: json(
-          'Entries',
-          z
-            .object({
-              data: z.array(AuditEntrySchema).openapi({ description: 'Entries' }),
-              cursor: z
-                .number()
-                .int()
-                .nullable()
-                .openapi({ description: 'For the next page; null at the end', example: null }),
-            })
-            .openapi('AuditPage'),
-          LinkHeader,
-        ),
-      },
-    },
-    async (c, { query }) => {
-      const { cursor, limit = 50, ...filter } = query;
-      const from = momentOf('from', query.from);
-      const to = momentOf('to', query.to);
-      const rows = await listAudit(db, { ...filter, from, to, before: cursor, limit: limit + 1 });
-      const page = rows.slice(0, limit);
-      const next = rows.length > limit ? (page.at(-1)?.id ?? null) : null;
-      if (next !== null) c.header('Link', `<${linkTo(c, { cursor: String(next) })}>; rel="next"`);
-      return c.json({ data: page.map((row) => ({ ...row, time: row.time.toISOString() })), cursor: next });
-    },
-  );
-
-  router.add(
-    {
-      method: 'get',
-      path: '/ssh_key',
-      tag,
-      summary: "Slipway's public SSH key",
-      description: 'The line for `authorized_keys` on the hosts.',
-      scope: 'read',
-      changes: false,
-      responses: {
-        200: json(
-          'The key',
-          z
-            .object({
-              public_key: z.string().openapi({
-                description: 'Line for authorized_keys',
-                example: 'ssh-ed25519 AAAAC3Nz slipway',
-              }),
-            })
-            .openapi('SshKey'),
-        ),
-      },
-      problems: ['not_found'],
-    },
-    async (c) => {
-      const key = await deps.sshPublicKey();
-      if (key === null)
-        throw new Problem('not_found', { detail: 'The key is made at the first start of the worker' });
-      return c.json({ public_key: key });
-    },
-  );
-}
-
-function momentOf(field: string, value: string | undefined): Date | undefined {
-  const moment = value === undefined ? undefined : parseMoment(value, 'UTC');
-  if (moment === null) throw invalidInput([{ field, message: 'must be a date' }]);
-  return moment;
+  router.add(CHANGE_PASSWORD, async (c, { body }) => {
+    await changeOwnPassword(deps, callerOf(c), body.password);
+    return { status: 200, body: { changed: true } };
+  });
+  router.add(AUDIT, async (c, { query }) => cursorAnswer(c, await listAuditPage(deps, query)));
+  router.add(SSH_KEY, async () => {
+    const key = await deps.sshPublicKey();
+    if (key === null)
+      throw new Problem('not_found', { detail: 'The key is made at the first start of the worker' });
+    return { status: 200, body: { public_key: key } };
+  });
 }

@@ -1,14 +1,12 @@
 import { z } from '@hono/zod-openapi';
-import { type ApiKeyRow, deleteApiKey, insertApiKey, listApiKeys } from '../../db/queries/api-keys.js';
-import { recordAudit } from '../../db/queries/audit.js';
-import { makeApiKey } from '../http/auth/api-keys.js';
-import { KEY_SCOPES } from '../http/auth/scopes.js';
-import { auditOf } from '../operations/caller.js';
-import { parseMoment } from '../http/dates.js';
+import { callerOf } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
+import { json } from '../http/answers.js';
+import { KEY_SCOPES } from '../http/auth/scopes.js';
+import { endpoint } from '../http/endpoint.js';
 import { line, oneOf, optional, pattern } from '../http/fields.js';
-import { Problem } from '../http/problem.js';
-import { invalidInput, json, type Router } from '../http/router.js';
+import type { Router } from '../http/router.js';
+import { listKeys, makeKey, revokeKey } from './api-keys.js';
 
 const tag = 'Access';
 const KEY_ID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
@@ -62,105 +60,55 @@ const KeyParams = z.object({
   }),
 });
 
-export function addApiKeyRoutes(router: Router, { db }: RouteDeps): void {
-  router.add(
-    {
-      method: 'get',
-      path: '/api_keys',
-      tag,
-      summary: 'List API keys',
-      description: 'Keys of tools with their last use, oldest first; those that have expired too.',
-      scope: 'admin',
-      changes: false,
-      responses: {
-        200: json(
-          'The keys',
-          z.object({ data: z.array(ApiKeySchema).openapi({ description: 'Keys' }) }).openapi('ApiKeyList'),
-        ),
-      },
-    },
-    async (c) => c.json({ data: (await listApiKeys(db)).map(answerOf) }),
-  );
+const LIST = endpoint({
+  method: 'get',
+  path: '/api_keys',
+  tag,
+  summary: 'List API keys',
+  description: 'Keys of tools with their last use, oldest first; those that have expired too.',
+  scope: 'admin',
+  changes: false,
+  responses: {
+    200: json(
+      'The keys',
+      z.object({ data: z.array(ApiKeySchema).openapi({ description: 'Keys' }) }).openapi('ApiKeyList'),
+    ),
+  },
+});
 
-  router.add(
-    {
-      method: 'post',
-      path: '/api_keys',
-      tag,
-      summary: 'Make an API key',
-      description: 'For a tool, which sends it as `x-api-key` or `Authorization: Bearer`.',
-      body: ApiKeyInput,
-      scope: 'admin',
-      changes: true,
-      responses: { 201: json('The key, shown this once', NewApiKeySchema) },
-      problems: ['name_taken'],
-    },
-    async (c, { body: { name, scope, expires_at } }) => {
-      const expiresAt = readExpiry(expires_at);
-      const { id, digest, key } = makeApiKey();
-      const row = await db.transaction(async (tx) => {
-        const made = await insertApiKey(tx, {
-          id,
-          name,
-          scope,
-          digest,
-          expiresAt,
-          createdBy: c.get('actor'),
-        });
-        if (made === undefined)
-          throw new Problem('name_taken', { detail: `There is a key named "${name}" already` });
-        await recordAudit(
-          tx,
-          auditOf(c, { subject: `key:${id}`, outcome: 'created', detail: { name, scope } }),
-        );
-        return made;
-      });
-      return c.json({ ...answerOf(row), key }, 201);
-    },
-  );
+const MAKE = endpoint({
+  method: 'post',
+  path: '/api_keys',
+  tag,
+  summary: 'Make an API key',
+  description: 'For a tool, which sends it as `x-api-key` or `Authorization: Bearer`.',
+  body: ApiKeyInput,
+  scope: 'admin',
+  changes: true,
+  responses: { 201: json('The key, shown this once', NewApiKeySchema) },
+  problems: ['name_taken'],
+});
 
-  router.add(
-    {
-      method: 'delete',
-      path: '/api_keys/{id}',
-      tag,
-      summary: 'Revoke an API key',
-      description: 'It is refused from now on. What it did stays in the audit log.',
-      params: KeyParams,
-      scope: 'admin',
-      changes: true,
-      responses: { 204: { description: 'Revoked' } },
-    },
-    async (c, { params: { id } }) => {
-      await db.transaction(async (tx) => {
-        const row = await deleteApiKey(tx, id);
-        if (row === undefined) throw new Problem('not_found', { detail: `There is no key ${id}` });
-        const { name, scope } = row;
-        await recordAudit(
-          tx,
-          auditOf(c, { subject: `key:${id}`, outcome: 'revoked', detail: { name, scope } }),
-        );
-      });
-      return c.body(null, 204);
-    },
-  );
-}
+const REVOKE = endpoint({
+  method: 'delete',
+  path: '/api_keys/{id}',
+  tag,
+  summary: 'Revoke an API key',
+  description: 'It is refused from now on. What it did stays in the audit log.',
+  params: KeyParams,
+  scope: 'admin',
+  changes: true,
+  responses: { 204: { description: 'Revoked' } },
+});
 
-function readExpiry(value: string | undefined): Date | null {
-  if (value === undefined) return null;
-  const moment = parseMoment(value, 'UTC');
-  if (moment !== null && moment.getTime() > Date.now()) return moment;
-  throw invalidInput([{ field: 'expires_at', message: 'must be a date in the future' }]);
-}
-
-function answerOf({ id, name, scope, createdBy, createdAt, expiresAt, lastUsedAt }: ApiKeyRow) {
-  return {
-    id,
-    name,
-    scope,
-    created_by: createdBy,
-    created_at: createdAt.toISOString(),
-    expires_at: expiresAt?.toISOString() ?? null,
-    last_used_at: lastUsedAt?.toISOString() ?? null,
-  };
+export function addApiKeyRoutes(router: Router, deps: RouteDeps): void {
+  router.add(LIST, async () => ({ status: 200, body: { data: await listKeys(deps) } }));
+  router.add(MAKE, async (c, { body: { name, scope, expires_at: expires } }) => ({
+    status: 201,
+    body: await makeKey(deps, callerOf(c), { name, scope, expires }),
+  }));
+  router.add(REVOKE, async (c, { params }) => {
+    await revokeKey(deps, callerOf(c), params.id);
+    return { status: 204 };
+  });
 }

@@ -6,12 +6,12 @@ import {
   type SetAdminPasswordParams,
 } from '../../workflows/contract/clients/clients.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
-import { isEnd, type OperationRequest } from '../../workflows/contract/operation/operation.js';
+import { isEnd } from '../../workflows/contract/operation/operation.js';
+import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import { openRun } from '../operations/control.js';
 import { Problem } from '../http/problem.js';
 import { requireClean } from './create.js';
-import { type Caller } from '../operations/record-start.js';
 import type { Planned } from '../operations/plan.js';
 import { type Started, startOperation } from '../operations/start.js';
 
@@ -20,11 +20,9 @@ const SIGNAL_MS = 2_000;
 /** Between the end of a create's story and its record lie some milliseconds; a password that arrives there is heard by nobody. */
 const END_LOOK_MS = 1_000;
 
-interface SetPassword {
+interface SetPassword extends StartedBy {
   id: number;
   password: string;
-  caller: Caller;
-  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ClientWithServer } from '../../db/queries/clients.js';
+import type { StatusWith } from '../../workflows/contract/clients/statuses.js';
 import type { ListedOperation } from '../../db/queries/operation-reads.js';
 import { refOf } from '../operations/refusals.js';
 
@@ -11,7 +12,8 @@ export function clientAnswer({ client, server }: ClientWithServer, operation: Li
   return {
     id: client.id,
     server_id: client.serverId,
-    status: client.status,
+    // no query finds a deleted one
+    status: client.status as StatusWith<'listed'>,
     kind: client.kind,
     name: client.name,
     short_name: client.shortName,

@@ -1,6 +1,5 @@
 import type { Queries, Tx } from '../../db/database.js';
 import { recordAudit } from '../../db/queries/audit.js';
-import type { AuditEntry } from '../../db/queries/audit.js';
 import {
   type ClientRow,
   findClient,
@@ -12,8 +11,9 @@ import {
 import { findServer } from '../../db/queries/servers.js';
 import { type ClientChange, isCarried } from '../../workflows/contract/clients/client-change.js';
 import type { UpdateClientParams } from '../../workflows/contract/clients/clients.js';
-import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
+import { subjectId } from '../../workflows/contract/operation/ids.js';
 import { parseMoment } from '../http/dates.js';
+import { auditOf, type StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
 import type { Caller } from '../operations/record-start.js';
@@ -22,27 +22,27 @@ import { type FieldError, Problem } from '../http/problem.js';
 import { invalidInput } from '../http/router.js';
 import type { ClientFields } from './schemas.js';
 import { NOT_A_MOMENT } from './create.js';
-import { noClient } from './read.js';
+import { noClient, readClient } from './read.js';
 import { startChange } from './start-change.js';
 import { PRESENT } from './status.js';
 
-interface ChangeRequest {
+export interface ChangeRequest extends StartedBy {
   id: number;
   fields: ClientFields;
-  caller: Caller;
-  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
-  audit: AuditEntry;
 }
+
+/** What it has led to: an operation, a plan of one, or the client as it is stored now. */
+export type Changed = Started | Planned | { stored: Awaited<ReturnType<typeof readClient>> };
 
 /**
  * Changes a client. What also lives in its database, `.env`, nginx or settings is carried there by `update_client`;
- * anything else is stored at once, and then the answer is `stored`. Values that are the client's own already are no
+ * anything else is stored at once. Values that are the client's own already are no
  * change, as panels send whole forms.
  */
 export async function changeClient(
   deps: RouteDeps,
-  { id, fields, caller, options, audit }: ChangeRequest,
-): Promise<Started | Planned | 'stored'> {
+  { id, fields, caller, options }: ChangeRequest,
+): Promise<Changed> {
   const found = await findClient(deps.db, id);
   if (found === undefined) throw noClient(id);
   const changes = await requireAllowed(deps.db, found.client, fields);
@@ -50,8 +50,8 @@ export async function changeClient(
     if (caller.plan) {
       throw invalidInput([{ field: 'plan', message: `client ${id} is only updated, which is no operation` }]);
     }
-    await store(deps, id, fields, audit);
-    return 'stored';
+    await store(deps, id, fields, caller);
+    return { stored: await readClient(deps, id) };
   }
   return startChange<Pick<UpdateClientParams, 'fields'>>(deps, {
     kind: 'update_client',
@@ -74,14 +74,15 @@ export async function changeClient(
 }
 
 /** The whole of it, or nothing: other rows may have changed between the look and the lock. */
-async function store(deps: RouteDeps, id: number, fields: ClientFields, audit: AuditEntry): Promise<void> {
+async function store(deps: RouteDeps, id: number, fields: ClientFields, caller: Caller): Promise<void> {
   await deps.db.transaction(async (tx) => {
     const row = await lockClient(tx, id);
     if (row === undefined) throw noClient(id);
     const { licenseExpiresAt: _, hostname: __, ...changes } = await requireAllowed(tx, row, fields);
     const stored = Object.fromEntries(Object.entries(changes).filter(([field]) => !isCarried(field)));
     await updateClient(tx, id, stored);
-    await recordAudit(tx, { ...audit, detail: { fields: Object.keys(stored) } });
+    const detail = { fields: Object.keys(stored) };
+    await recordAudit(tx, auditOf(caller, { subject: subjectId('client', id), outcome: 'changed', detail }));
   });
 }
 

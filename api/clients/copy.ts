@@ -3,20 +3,17 @@ import { findServer } from '../../db/queries/servers.js';
 import type { Tx } from '../../db/database.js';
 import type { CopyClientParams } from '../../workflows/contract/clients/clients.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
-import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
+import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
-import type { Caller } from '../operations/record-start.js';
 import { type Started, startOperation } from '../operations/start.js';
 import { invalidInput } from '../http/router.js';
 import { noClient } from './read.js';
 import { PRESENT, requireStatus } from './status.js';
 
-export interface CopyRequest {
+export interface CopyRequest extends StartedBy {
   sourceId: number;
   targetId: number;
-  caller: Caller;
-  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
 }
 
 /** Starts a copy of one client's environment and data into a demo or test client on a stage server. */

@@ -16,15 +16,15 @@ import { type ServerRow, shareServer } from '../../db/queries/servers.js';
 import type { Tx } from '../../db/database.js';
 import type { CreateClientParams } from '../../workflows/contract/clients/clients.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
-import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
 import { compareVersions } from '../../workflows/contract/clients/versions.js';
 import { parseMoment } from '../http/dates.js';
+import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import { type FieldError, Problem } from '../http/problem.js';
 import { invalidInput } from '../http/router.js';
 import { type ClientFields, REQUIRED_TO_CREATE } from './schemas.js';
 import { refOf } from '../operations/refusals.js';
-import { type Caller, type Existing, type Prepared } from '../operations/record-start.js';
+import { type Existing, type Prepared } from '../operations/record-start.js';
 import type { Planned } from '../operations/plan.js';
 import { type Started, startOperation } from '../operations/start.js';
 
@@ -34,10 +34,8 @@ import { type Started, startOperation } from '../operations/start.js';
  */
 const PASSWORD_LIFE_MS = 7 * 86_400_000;
 
-interface CreateRequest {
+interface CreateRequest extends StartedBy {
   fields: ClientFields;
-  caller: Caller;
-  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
   /** id of a backup that it starts with */
   restoreFrom?: number | undefined;
   /** a failed client to be created again; absent: a new one */

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { answerStarted, callerOf, startOptions } from '../operations/caller.js';
+import { startedAnswer, startOf } from '../operations/caller.js';
 import { copyClient } from './copy.js';
 import { moveClient } from './move.js';
 import type { RouteDeps } from '../operations/deps.js';
@@ -40,11 +40,8 @@ export function addClientMoveRoutes(router: Router, deps: RouteDeps): void {
         query: StartQuery,
         problems: ['wrong_status', ...STARTS],
       },
-      async (c, { params: { id, server_id: targetServerId }, query }) => {
-        const caller = callerOf(c, query);
-        const options = startOptions(query);
-        return answerStarted(c, await moveClient(deps, { id, targetServerId, caller, options }));
-      },
+      async (c, { params: { id, server_id: targetServerId }, query }) =>
+        startedAnswer(await moveClient(deps, { id, targetServerId, ...startOf(c, query) })),
     );
 
     router.add(
@@ -60,11 +57,8 @@ export function addClientMoveRoutes(router: Router, deps: RouteDeps): void {
         query: StartQuery,
         problems: ['wrong_status', ...STARTS],
       },
-      async (c, { params: { id: sourceId, client_id: targetId }, query }) => {
-        const caller = callerOf(c, query);
-        const options = startOptions(query);
-        return answerStarted(c, await copyClient(deps, { sourceId, targetId, caller, options }));
-      },
+      async (c, { params: { id: sourceId, client_id: targetId }, query }) =>
+        startedAnswer(await copyClient(deps, { sourceId, targetId, ...startOf(c, query) })),
     );
   }
 }

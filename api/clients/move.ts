@@ -4,21 +4,18 @@ import { findServer, type ServerRow, shareServer } from '../../db/queries/server
 import type { Tx } from '../../db/database.js';
 import type { MoveClientParams } from '../../workflows/contract/clients/clients.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
-import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
+import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
-import type { Caller } from '../operations/record-start.js';
 import { type Started, startOperation } from '../operations/start.js';
 import { Problem } from '../http/problem.js';
 import { invalidInput } from '../http/router.js';
 import { noClient } from './read.js';
 import { PRESENT, requireStatus } from './status.js';
 
-export interface MoveRequest {
+export interface MoveRequest extends StartedBy {
   id: number;
   targetServerId: number;
-  caller: Caller;
-  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
 }
 
 /** Starts the move of a client to another server of the same SQL engine. */

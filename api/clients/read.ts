@@ -32,7 +32,8 @@ export async function readCreateLog(
     after: query.after,
     limit: query.limit ?? LOG_LINES,
   });
-  const completed = !isEnd(operation.state) ? null : operation.state.startsWith('succeeded') ? 'ok' : 'error';
+  const ended = operation.state.startsWith('succeeded') ? ('ok' as const) : ('error' as const);
+  const completed = isEnd(operation.state) ? ended : null;
   return {
     id,
     status: operation.state,

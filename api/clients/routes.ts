@@ -1,13 +1,13 @@
 import { z } from '@hono/zod-openapi';
-import { listBackups, listBillingTypes, listClients } from '../../db/queries/clients.js';
-import { findOpenOperations } from '../../db/queries/operation-reads.js';
-import { subjectId } from '../../workflows/contract/operation/ids.js';
-import { clientAnswer } from './answer.js';
-import { LOG_LINES, readClient, readCreateLog } from './read.js';
-import { parseMoment } from '../http/dates.js';
+import { listBillingTypes } from '../../db/queries/clients.js';
 import type { RouteDeps } from '../operations/deps.js';
+import { json } from '../http/answers.js';
+import { endpoint } from '../http/endpoint.js';
 import { flag, line, oneOf, optional, pattern, rowId, VERSION_TAG, wholeNumber } from '../http/fields.js';
-import { invalidInput, json, type Router } from '../http/router.js';
+import { IdParams, LinkHeader, pageAnswer, pageOf, PageQuery, pageSchema } from '../http/pages.js';
+import type { Router } from '../http/router.js';
+import { listBackupPage, listClientPage } from './list.js';
+import { LOG_LINES, readClient, readCreateLog } from './read.js';
 import {
   BackupSchema,
   BillingTypesSchema,
@@ -15,7 +15,6 @@ import {
   ClientSchema,
   CreateLogSchema,
 } from './schemas.js';
-import { IdParams, LinkHeader, pageAnswer, pageOf, PageQuery, pageSchema } from '../http/pages.js';
 
 const tag = 'Clients';
 
@@ -47,123 +46,90 @@ const LogQuery = z.object({
   }),
 });
 
+const LIST = endpoint({
+  method: 'get',
+  path: '/clients',
+  tag,
+  summary: 'List clients',
+  description: 'A page of clients with all details, their availability and the operation that runs on them.',
+  query: ClientQuery,
+  scope: 'read',
+  changes: false,
+  responses: { 200: json('A page of clients', pageSchema('ClientPage', ClientSchema), LinkHeader) },
+});
+
+const BILLING_TYPES = endpoint({
+  method: 'get',
+  path: '/clients/billing_types',
+  tag,
+  summary: 'Billing types',
+  description: 'All billing types, in their order.',
+  scope: 'read',
+  changes: false,
+  responses: { 200: json('Billing types', BillingTypesSchema) },
+});
+
+const READ = endpoint({
+  method: 'get',
+  path: '/clients/{id}',
+  tag,
+  summary: 'One client',
+  description: 'The client with all details.',
+  params: IdParams,
+  scope: 'read',
+  changes: false,
+  responses: { 200: json('The client', ClientSchema) },
+});
+
+const CREATE_LOG = endpoint({
+  method: 'get',
+  path: '/clients/{id}/createlog',
+  tag,
+  summary: 'Log of the create',
+  description:
+    "What the client's newest create operation has recorded so far. Poll until `completed` is `ok` or `error`.",
+  params: IdParams,
+  query: LogQuery,
+  scope: 'read',
+  changes: false,
+  responses: { 200: json('The log', CreateLogSchema) },
+});
+
+const BACKUPS = endpoint({
+  method: 'get',
+  path: '/backups',
+  tag,
+  summary: 'Backups',
+  description: 'Archived and pre-change backups that are still there, newest first.',
+  query: PageQuery.extend({
+    client_id: optional(rowId()).openapi({ description: 'Only of this client', example: 42 }),
+    all: optional(flag()).openapi({
+      description: '`true`: also those that were removed',
+      example: false,
+    }),
+  }),
+  scope: 'read',
+  changes: false,
+  responses: { 200: json('A page of backups', pageSchema('BackupPage', BackupSchema), LinkHeader) },
+});
+
 export function addClientRoutes(router: Router, deps: RouteDeps): void {
-  const { db } = deps;
-  router.add(
-    {
-      method: 'get',
-      path: '/clients',
-      tag,
-      summary: 'List clients',
-      description:
-        'A page of clients with all details, their availability and the operation that runs on them.',
-      query: ClientQuery,
-      scope: 'read',
-      changes: false,
-      responses: { 200: json('A page of clients', pageSchema('ClientPage', ClientSchema), LinkHeader) },
-    },
-    async (c, { query }) => {
-      const page = pageOf(query);
-      const expiresBefore =
-        query.expires_before === undefined ? undefined : parseMoment(query.expires_before, 'UTC');
-      if (expiresBefore === null)
-        throw invalidInput([{ field: 'expires_before', message: 'must be a date' }]);
-      const { server_id: serverId, status, q, version } = query;
-      const { rows, total } = await listClients(db, { serverId, status, q, version, expiresBefore, ...page });
-      const open = await findOpenOperations(
-        db,
-        rows.map(({ client }) => subjectId('client', client.id)),
-      );
-      const data = rows.map((row) => clientAnswer(row, open.get(subjectId('client', row.client.id))));
-      return c.json(pageAnswer(c, page, total, data));
-    },
-  );
-
-  router.add(
-    {
-      method: 'get',
-      path: '/clients/billing_types',
-      tag,
-      summary: 'Billing types',
-      description: 'All billing types, in their order.',
-      scope: 'read',
-      changes: false,
-      responses: { 200: json('Billing types', BillingTypesSchema) },
-    },
-    async (c) => c.json({ data: (await listBillingTypes(db)).map(({ id, title }) => ({ id, title })) }),
-  );
-
-  router.add(
-    {
-      method: 'get',
-      path: '/clients/{id}',
-      tag,
-      summary: 'One client',
-      description: 'The client with all details.',
-      params: IdParams,
-      scope: 'read',
-      changes: false,
-      responses: { 200: json('The client', ClientSchema) },
-    },
-    async (c, { params: { id } }) => c.json(await readClient(deps, id)),
-  );
-
-  router.add(
-    {
-      method: 'get',
-      path: '/clients/{id}/createlog',
-      tag,
-      summary: 'Log of the create',
-      description:
-        "What the client's newest create operation has recorded so far. Poll until `completed` is `ok` or `error`.",
-      params: IdParams,
-      query: LogQuery,
-      scope: 'read',
-      changes: false,
-      responses: { 200: json('The log', CreateLogSchema) },
-    },
-    async (c, { params: { id }, query }) => c.json(await readCreateLog(deps, id, query)),
-  );
-
-  router.add(
-    {
-      method: 'get',
-      path: '/backups',
-      tag,
-      summary: 'Backups',
-      description: 'Archived and pre-change backups that are still there, newest first.',
-      query: PageQuery.extend({
-        client_id: optional(rowId()).openapi({ description: 'Only of this client', example: 42 }),
-        all: optional(flag()).openapi({
-          description: '`true`: also those that were removed',
-          example: false,
-        }),
-      }),
-      scope: 'read',
-      changes: false,
-      responses: { 200: json('A page of backups', pageSchema('BackupPage', BackupSchema), LinkHeader) },
-    },
-    async (c, { query }) => {
-      const page = pageOf(query);
-      const { rows, total } = await listBackups(db, {
-        clientId: query.client_id,
-        all: query.all ?? false,
-        ...page,
-      });
-      const data = rows.map((row) => ({
-        id: row.id,
-        client_id: row.clientId,
-        server_id: row.serverId,
-        kind: row.kind,
-        operation_id: row.operationId,
-        path: row.path,
-        size_bytes: row.sizeBytes,
-        version_tag: row.versionTag,
-        created_at: row.createdAt.toISOString(),
-        expires_at: row.expiresAt.toISOString(),
-        removed_at: row.removedAt?.toISOString() ?? null,
-      }));
-      return c.json(pageAnswer(c, page, total, data));
-    },
-  );
+  router.add(LIST, async (c, { query }) => {
+    const { page: _, per_page: __, ...filter } = query;
+    const page = pageOf(query);
+    return pageAnswer(c, page, await listClientPage(deps, { ...filter, ...page }));
+  });
+  router.add(BILLING_TYPES, async () => {
+    const types = await listBillingTypes(deps.db);
+    return { status: 200, body: { data: types.map(({ id, title }) => ({ id, title })) } };
+  });
+  router.add(READ, async (_c, { params }) => ({ status: 200, body: await readClient(deps, params.id) }));
+  router.add(CREATE_LOG, async (_c, { params, query }) => ({
+    status: 200,
+    body: await readCreateLog(deps, params.id, query),
+  }));
+  router.add(BACKUPS, async (c, { query: { client_id: clientId, all = false, ...query } }) => {
+    const page = pageOf(query);
+    return pageAnswer(c, page, await listBackupPage(deps, { clientId, all, ...page }));
+  });
 }

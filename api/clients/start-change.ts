@@ -4,11 +4,10 @@ import type { Tx } from '../../db/database.js';
 import type { ClientStatus } from '../../workflows/contract/clients/statuses.js';
 import type { ClientChange } from '../../workflows/contract/clients/client-change.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
-import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
 import type { OperationKind } from '../../workflows/contract/kinds.js';
+import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
-import type { Caller } from '../operations/record-start.js';
 import { type Started, startOperation } from '../operations/start.js';
 import { noClient } from './read.js';
 import { requireStatus } from './status.js';
@@ -22,11 +21,9 @@ interface Wish<Params> {
   detail?: Record<string, unknown>;
 }
 
-export interface StartChange<Params> {
+export interface StartChange<Params> extends StartedBy {
   kind: OperationKind;
   id: number;
-  caller: Caller;
-  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
   /** statuses in which it makes sense; anything else is 409 */
   allowed: readonly ClientStatus[];
   wish(client: ClientRow, tx: Tx): Promise<Wish<Params>> | Wish<Params>;

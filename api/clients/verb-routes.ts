@@ -6,11 +6,12 @@ import type {
   SetMaintenanceParams,
 } from '../../workflows/contract/clients/clients.js';
 import type { OperationKind } from '../../workflows/contract/kinds.js';
-import { answerStarted, callerOf, startOptions } from '../operations/caller.js';
-import { momentOf } from './change.js';
+import { startedAnswer, startOf } from '../operations/caller.js';
+import { setExpireDate } from './expire-date.js';
 import { startChange } from './start-change.js';
 import { PRESENT } from './status.js';
 import type { RouteDeps } from '../operations/deps.js';
+import { endpoint } from '../http/endpoint.js';
 import { oneOf } from '../http/fields.js';
 import { type Router } from '../http/router.js';
 import { ExpireDateInput } from './schemas.js';
@@ -100,11 +101,28 @@ const VERBS: readonly Verb[] = [
   },
 ];
 
+const EXPIRE_DATE = endpoint({
+  ...starting,
+  method: 'post',
+  path: '/clients/{id}/expire_date',
+  tag,
+  summary: 'Set the end of the licence',
+  description: "Written to the client's database; a later end unlocks an expired client at once.",
+  params: IdParams,
+  query: StartQuery,
+  body: ExpireDateInput,
+  problems: ['wrong_status', ...STARTS],
+});
+
 export function addClientVerbRoutes(router: Router, deps: RouteDeps): void {
   for (const verb of VERBS) {
     for (const method of ['get', 'post'] as const) addVerb(router, deps, { verb, method });
   }
-  addExpireDate(router, deps);
+  router.add(EXPIRE_DATE, async (c, { params: { id }, query, body }) => {
+    const { sender, license_expires_at: written } = body;
+    const start = startOf(c, query, { ...body, query });
+    return startedAnswer(await setExpireDate(deps, { id, sender, written, ...start }));
+  });
 }
 
 function addVerb(
@@ -130,49 +148,11 @@ function addVerb(
       const result = await startChange(deps, {
         kind,
         id,
-        caller: callerOf(c, query),
-        options: startOptions(query),
+        ...startOf(c, query),
         allowed,
         wish: () => ({ params: operation(rest), title: title(id, rest) }),
       });
-      return answerStarted(c, result);
-    },
-  );
-}
-
-function addExpireDate(router: Router, deps: RouteDeps): void {
-  router.add(
-    {
-      ...starting,
-      method: 'post',
-      path: '/clients/{id}/expire_date',
-      tag,
-      summary: 'Set the end of the licence',
-      description: "Written to the client's database; a later end unlocks an expired client at once.",
-      params: IdParams,
-      query: StartQuery,
-      body: ExpireDateInput,
-      problems: ['wrong_status', ...STARTS],
-    },
-    async (c, { params: { id }, query, body }) => {
-      const { sender } = body;
-      const result = await startChange(deps, {
-        kind: 'set_expire_date',
-        id,
-        caller: callerOf(c, { ...body, query }),
-        options: startOptions(query),
-        allowed: PRESENT,
-        wish(client) {
-          const licenseExpiresAt = momentOf(body.license_expires_at, client.timezone);
-          return {
-            params: {},
-            title: `Set the licence end of client ${id}`,
-            changes: licenseExpiresAt === undefined ? {} : { licenseExpiresAt },
-            detail: { sender, license_expires_at: licenseExpiresAt ?? null },
-          };
-        },
-      });
-      return answerStarted(c, result);
+      return startedAnswer(result);
     },
   );
 }

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { findSubdomainHolder } from '../../db/queries/clients.js';
 import { compareVersions } from '../../workflows/contract/clients/versions.js';
 import { refuseUpdate } from '../http/auth/client-tokens.js';
-import { answerStarted, callerOf, startOptions } from '../operations/caller.js';
+import { startedAnswer, startOf } from '../operations/caller.js';
 import { migrateClient, switchClient } from './versions.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Ctx } from '../http/environment.js';
@@ -72,12 +72,8 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
         problems: ['wrong_status', ...STARTS],
       },
       async (c, { params: { id, image_name: image }, query }) => {
-        const request = { id, image, force: query.force ?? false, field: 'image_name' };
-        const caller = callerOf(c, query);
-        return answerStarted(
-          c,
-          await switchClient(deps, { ...request, caller, options: startOptions(query) }),
-        );
+        const request = { id, image, force: query.force ?? false, field: 'image_name', ...startOf(c, query) };
+        return startedAnswer(await switchClient(deps, request));
       },
     );
 
@@ -93,10 +89,8 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
         query: StartQuery,
         problems: ['wrong_status', ...STARTS],
       },
-      async (c, { params: { id }, query }) => {
-        const caller = callerOf(c, query);
-        return answerStarted(c, await migrateClient(deps, { id, caller, options: startOptions(query) }));
-      },
+      async (c, { params: { id }, query }) =>
+        startedAnswer(await migrateClient(deps, { id, ...startOf(c, query) })),
     );
 
     router.add(
@@ -115,12 +109,8 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
       },
       async (c, { params: { subdomain, version }, query }) => {
         const id = await requireReleased(c, deps, { subdomain, version });
-        const request = { id, image: version, force: false, field: 'version' };
-        const caller = callerOf(c, query);
-        return answerStarted(
-          c,
-          await switchClient(deps, { ...request, caller, options: startOptions(query) }),
-        );
+        const request = { id, image: version, force: false, field: 'version', ...startOf(c, query) };
+        return startedAnswer(await switchClient(deps, request));
       },
     );
   }

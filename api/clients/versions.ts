@@ -2,12 +2,11 @@ import { type ClientRow, lockClient } from '../../db/queries/clients.js';
 import type { Tx } from '../../db/database.js';
 import type { MigrateClientParams, SwitchClientParams } from '../../workflows/contract/clients/clients.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
-import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
 import { compareVersions, splitImage } from '../../workflows/contract/clients/versions.js';
+import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import { VERSION_TAG } from '../http/fields.js';
 import type { Planned } from '../operations/plan.js';
-import type { Caller } from '../operations/record-start.js';
 import { type Started, startOperation } from '../operations/start.js';
 import { Problem } from '../http/problem.js';
 import { invalidInput } from '../http/router.js';
@@ -15,10 +14,8 @@ import { requireClean } from './create.js';
 import { noClient } from './read.js';
 import { isPresent } from '../../workflows/contract/clients/statuses.js';
 
-interface ChangeRequest {
+interface ChangeRequest extends StartedBy {
   id: number;
-  caller: Caller;
-  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
 }
 
 interface SwitchRequest extends ChangeRequest {

@@ -1,4 +1,5 @@
-import type { RouteConfig, z } from '@hono/zod-openapi';
+import type { z } from '@hono/zod-openapi';
+import type { Responses } from './answers.js';
 import type { Scope } from './auth/scopes.js';
 import type { ProblemCode } from './problem.js';
 import type { RateBound } from './rate-bounds.js';
@@ -11,6 +12,7 @@ export interface Endpoint<
   Params extends ObjectSchema,
   Query extends ObjectSchema,
   Body extends z.ZodType | undefined,
+  Answers extends Responses = Responses,
 > {
   method: Method;
   /** as in OpenAPI, without trailing slash: `/clients/{id}` */
@@ -31,9 +33,20 @@ export interface Endpoint<
   bound?: 'checks';
   /** changes something: guarded against other sites and prefetching, whatever its method */
   changes: boolean;
-  responses: RouteConfig['responses'];
+  /** what it answers when it does as asked; its handler can answer nothing else */
+  responses: Answers;
   /** what it may refuse with, beside what every route may */
-  problems?: ProblemCode[];
+  problems?: readonly ProblemCode[];
+}
+
+/** An endpoint by a name of its own, with every type that it says. */
+export function endpoint<
+  Body extends z.ZodType | undefined = undefined,
+  Params extends ObjectSchema = undefined,
+  Query extends ObjectSchema = undefined,
+  const Answers extends Responses = Responses,
+>(described: Endpoint<Params, Query, Body, Answers>): Endpoint<Params, Query, Body, Answers> {
+  return described;
 }
 
 export interface Input<Params, Query, Body> {

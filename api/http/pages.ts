@@ -29,7 +29,7 @@ export function pageOf(query: { page?: number | undefined; per_page?: number | u
   return { page, perPage, limit: perPage, offset: (page - 1) * perPage };
 }
 
-export function pageSchema(name: string, entry: z.ZodType) {
+export function pageSchema<Entry extends z.ZodType>(name: string, entry: Entry) {
   return z
     .object({
       data: z.array(entry).openapi({ description: 'Entries of this page' }),
@@ -47,8 +47,8 @@ export const LinkHeader = z.object({
   }),
 });
 
-/** The page's body, with its `Link` header set. */
-export function pageAnswer(c: Ctx, { page, perPage }: Page, total: number, data: unknown[]) {
+/** The page as an answer, with its `Link` header. */
+export function pageAnswer<Entry>(c: Ctx, { page, perPage }: Page, { total, data }: Listed<Entry>) {
   const last = Math.max(1, Math.ceil(total / perPage));
   const targets = {
     first: 1,
@@ -56,18 +56,32 @@ export function pageAnswer(c: Ctx, { page, perPage }: Page, total: number, data:
     ...(page < last ? { next: page + 1 } : {}),
     last,
   };
-  const links = Object.entries(targets).map(
-    ([rel, target]) => `<${linkTo(c, { page: String(target) })}>; rel="${rel}"`,
-  );
-  c.header('Link', links.join(', '));
-  return { data, page, per_page: perPage, total };
+  const links = Object.entries(targets).map(([rel, target]) => linkTo(c, rel, { page: String(target) }));
+  const body = { data, page, per_page: perPage, total };
+  return { status: 200 as const, body, headers: { Link: links.join(', ') } };
 }
 
-/** This request's own address with other query values. */
-export function linkTo(c: Ctx, changes: Record<string, string>): string {
+/** What a list finds: entries of one page, and how many there are on all. */
+export interface Listed<Entry> {
+  total: number;
+  data: Entry[];
+}
+
+/** Of a list that goes on behind a cursor, with a `Link` to what comes next. */
+export function cursorAnswer<Entry, Cursor extends string | number>(
+  c: Ctx,
+  body: { data: Entry[]; cursor: Cursor | null },
+) {
+  const headers: Record<string, string> =
+    body.cursor === null ? {} : { Link: linkTo(c, 'next', { cursor: String(body.cursor) }) };
+  return { status: 200 as const, body, headers };
+}
+
+/** RFC 8288: this request's own address with other query values. */
+function linkTo(c: Ctx, rel: string, values: Record<string, string>): string {
   const query = new URLSearchParams(new URL(c.req.url).search);
-  for (const [name, value] of Object.entries(changes)) query.set(name, value);
-  return `${c.req.path}?${query.toString()}`;
+  for (const [name, value] of Object.entries(values)) query.set(name, value);
+  return `<${c.req.path}?${query.toString()}>; rel="${rel}"`;
 }
 
 export const IdParams = z.object({

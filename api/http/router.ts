@@ -1,6 +1,7 @@
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
-import type { StatusCode } from 'hono/utils/http-status';
+import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status';
 import { getPath } from 'hono/utils/url';
+import type { AnswerOf, AnyAnswer, Responses, Undocumented } from './answers.js';
 import { covers, type Scope } from './auth/scopes.js';
 import { readFields } from './body.js';
 import { describeRoute } from './describe-route.js';
@@ -11,9 +12,16 @@ import { type FieldError, Problem } from './problem.js';
 export interface Router {
   hono: OpenAPIHono<Environment>;
   declared: DeclaredRoute[];
-  add<Params extends ObjectSchema, Query extends ObjectSchema, Body extends z.ZodType | undefined>(
-    endpoint: Endpoint<Params, Query, Body>,
-    handle: (c: Ctx, input: Input<Params, Query, Body>) => Promise<Response> | Response,
+  /** What `handle` answers is one of the endpoint's `responses`; a field that none of them has does not compile. */
+  add<
+    Params extends ObjectSchema,
+    Query extends ObjectSchema,
+    Body extends z.ZodType | undefined,
+    const Answers extends Responses,
+    const Answer extends AnswerOf<Answers>,
+  >(
+    endpoint: Endpoint<Params, Query, Body, Answers> & Undocumented<Answer, AnswerOf<Answers>>,
+    handle: (c: Ctx, input: Input<Params, Query, Body>) => Promise<Answer> | Answer,
   ): void;
   /** routes declared for a path, whatever the method: `/clients/billing_types` is not a `/clients/{id}` */
   at(path: string): DeclaredRoute[];
@@ -43,10 +51,17 @@ export function createRouter(): Router {
         const held = c.get('scope');
         if (!covers(held, scope) && !(clientTokens && held === 'client')) throw forbidden(c, scope);
         if (changes) c.header('Cache-Control', 'no-store');
-        return withAllHeaders(c, await handle(c, await readInput(c, endpoint)));
+        return withAllHeaders(c, responseOf(c, await handle(c, await readInput(c, endpoint))));
       });
     },
   };
+}
+
+function responseOf(c: Ctx, answer: AnyAnswer): Response {
+  if ('response' in answer) return answer.response;
+  const { status, headers } = answer;
+  if (!('body' in answer)) return c.body(null, status as StatusCode, headers);
+  return c.json(answer.body, status as ContentfulStatusCode, headers);
 }
 
 /** Hono puts what a layer set before over the answer's own; and a `Response` made past the context has its own alone. */
@@ -134,13 +149,4 @@ function messageOf(issue: z.core.$ZodIssue, value: unknown): string {
   );
   if (found === undefined || (found === '' && issue.code === 'invalid_type')) return 'is required';
   return Array.isArray(found) && issue.code === 'invalid_type' ? 'is given more than once' : issue.message;
-}
-
-/** A documented JSON answer. */
-export function json(description: string, schema: z.ZodType, headers?: z.ZodObject) {
-  return {
-    description,
-    content: { 'application/json': { schema } },
-    ...(headers === undefined ? {} : { headers }),
-  };
 }

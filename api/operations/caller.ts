@@ -33,27 +33,39 @@ function wantsPlan(c: Ctx): boolean {
   return preferences.some((preference) => preference.split(';')[0]?.trim().toLowerCase() === 'plan');
 }
 
-export function auditOf(c: Ctx, entry: Pick<AuditEntry, 'subject' | 'outcome' | 'detail'>): AuditEntry {
-  const { actor, address, requestId, route } = callerOf(c);
+export function auditOf(
+  { actor, address, requestId, route }: Caller,
+  entry: Pick<AuditEntry, 'subject' | 'outcome' | 'detail'>,
+): AuditEntry {
   return { actor, address, requestId, route, ...entry };
 }
 
-export function startOptions(
-  query: z.output<typeof StartQuery>,
-): Pick<OperationRequest, 'holdWindowMs' | 'onFailure'> {
+function startOptions(query: z.output<typeof StartQuery>): StartedBy['options'] {
   return {
     ...(query.hold_window === undefined ? {} : { holdWindowMs: query.hold_window * 60_000 }),
     ...(query.on_failure === undefined ? {} : { onFailure: query.on_failure }),
   };
 }
 
+/** Who starts an operation, with what, and how it behaves when a step fails. */
+export interface StartedBy {
+  caller: Caller;
+  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
+}
+
+/** `asked` is part of what makes two requests equal. */
+export function startOf(c: Ctx, query: z.output<typeof StartQuery>, asked: unknown = query): StartedBy {
+  return { caller: callerOf(c, asked), options: startOptions(query) };
+}
+
 /**
  * `docs/contract/access.md`, Conventions: 202 with Location, or 200 for an operation that an equal request has started;
  * 200 for a plan.
  */
-export function answerStarted(c: Ctx, result: Started | Planned): Response {
-  if ('plan' in result) return c.json(result, 200, { 'Preference-Applied': 'plan' });
+export function startedAnswer(result: Started | Planned) {
+  if ('plan' in result)
+    return { status: 200 as const, body: result, headers: { 'Preference-Applied': 'plan' } };
   const { status, answerId, operation } = result;
   const ref = refOf(operation);
-  return c.json({ id: answerId, operation: ref }, status, { Location: ref.href });
+  return { status, body: { id: answerId, operation: ref }, headers: { Location: ref.href } };
 }

@@ -5,7 +5,9 @@ import { z } from '@hono/zod-openapi';
 import type { RouteDeps } from './deps.js';
 import { describeApi } from '../http/openapi.js';
 import { PROBLEMS } from '../http/problem.js';
-import { json, type Router } from '../http/router.js';
+import { json, media } from '../http/answers.js';
+import { endpoint } from '../http/endpoint.js';
+import { type Router } from '../http/router.js';
 
 const tag = 'Documents';
 /** Of the package's files only these; served from here, so that the page works without internet. */
@@ -48,84 +50,76 @@ window.ui = SwaggerUIBundle({
 });
 `;
 
-const file = (description: string, ...types: string[]) => ({
-  description,
-  content: Object.fromEntries(types.map((type) => [type, { schema: z.string() }])),
+const file = (description: string, ...types: string[]) =>
+  media(description, Object.fromEntries(types.map((type) => [type, { schema: z.string() }])));
+
+const OPENAPI = endpoint({
+  method: 'get',
+  path: '/openapi.json',
+  tag,
+  summary: 'This document',
+  description: 'OpenAPI 3.1, made from the schemas that validate.',
+  scope: 'read',
+  changes: false,
+  responses: { 200: json('OpenAPI 3.1', z.record(z.string(), z.unknown())) },
+});
+
+const PAGE_ROUTE = endpoint({
+  method: 'get',
+  path: '/docs',
+  tag,
+  summary: 'This document as a page',
+  description: 'Swagger UI, served from here.',
+  scope: 'read',
+  changes: false,
+  responses: { 200: file('The page', 'text/html') },
+});
+
+const ASSET = endpoint({
+  method: 'get',
+  path: '/docs/{file}',
+  tag,
+  summary: 'Files of the page',
+  description: 'Style sheet, script and icon.',
+  params: z.object({
+    file: z
+      .enum(['start.js', ...Object.keys(ASSETS)] as [string, ...string[]])
+      .openapi({ param: { name: 'file', in: 'path' }, description: 'File', example: 'swagger-ui.css' }),
+  }),
+  scope: 'read',
+  changes: false,
+  responses: { 200: file('The file', 'text/css', 'text/javascript', 'image/png') },
+});
+
+const METRICS = endpoint({
+  method: 'get',
+  path: '/metrics',
+  tag,
+  summary: 'Metrics',
+  description: 'Prometheus text format.',
+  scope: 'read',
+  changes: false,
+  responses: { 200: file('Metrics', 'text/plain') },
 });
 
 export function addDocumentRoutes(router: Router, deps: Pick<RouteDeps, 'metrics'>): void {
-  router.add(
-    {
-      method: 'get',
-      path: '/openapi.json',
-      tag,
-      summary: 'This document',
-      description: 'OpenAPI 3.1, made from the schemas that validate.',
-      scope: 'read',
-      changes: false,
-      responses: { 200: json('OpenAPI 3.1', z.record(z.string(), z.unknown())) },
-    },
-    (c) => c.json(describeApi(router)),
-  );
-  router.add(
-    {
-      method: 'get',
-      path: '/docs',
-      tag,
-      summary: 'This document as a page',
-      description: 'Swagger UI, served from here.',
-      scope: 'read',
-      changes: false,
-      responses: { 200: file('The page', 'text/html') },
-    },
-    (c) => {
-      c.header('Content-Security-Policy', PAGE_POLICY);
-      return c.html(PAGE);
-    },
-  );
-  router.add(
-    {
-      method: 'get',
-      path: '/docs/{file}',
-      tag,
-      summary: 'Files of the page',
-      description: 'Style sheet, script and icon.',
-      params: z.object({
-        file: z
-          .enum(['start.js', ...Object.keys(ASSETS)] as [string, ...string[]])
-          .openapi({ param: { name: 'file', in: 'path' }, description: 'File', example: 'swagger-ui.css' }),
-      }),
-      scope: 'read',
-      changes: false,
-      responses: { 200: file('The file', 'text/css', 'text/javascript', 'image/png') },
-    },
-    async (c, { params: { file: name } }) => {
-      if (name === 'start.js')
-        return c.body(START, 200, { 'Content-Type': 'text/javascript; charset=utf-8' });
-      const bytes = await readFile(join(assetsDirectory(), name));
-      // named by no version: asked again after an hour
-      return c.body(new Uint8Array(bytes), 200, {
-        'Content-Type': ASSETS[name] ?? '',
-        'Cache-Control': 'private, max-age=3600',
-      });
-    },
-  );
-  router.add(
-    {
-      method: 'get',
-      path: '/metrics',
-      tag,
-      summary: 'Metrics',
-      description: 'Prometheus text format.',
-      scope: 'read',
-      changes: false,
-      responses: { 200: file('Metrics', 'text/plain') },
-    },
-    async (c) =>
-      c.body(await deps.metrics.registry.metrics(), 200, {
-        'Content-Type': deps.metrics.registry.contentType,
-      }),
-  );
+  router.add(OPENAPI, () => ({ status: 200, body: { ...describeApi(router) } }));
+  router.add(PAGE_ROUTE, (c) => {
+    c.header('Content-Security-Policy', PAGE_POLICY);
+    return { response: c.html(PAGE) };
+  });
+  router.add(ASSET, async (c, { params: { file: name } }) => {
+    if (name === 'start.js')
+      return { response: c.body(START, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }) };
+    const bytes = await readFile(join(assetsDirectory(), name));
+    // named by no version: asked again after an hour
+    const headers = { 'Content-Type': ASSETS[name] ?? '', 'Cache-Control': 'private, max-age=3600' };
+    return { response: c.body(new Uint8Array(bytes), 200, headers) };
+  });
+  router.add(METRICS, async (c) => {
+    const { registry } = deps.metrics;
+    return { response: c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType }) };
+  });
 }
 
 function assetsDirectory(): string {

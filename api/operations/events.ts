@@ -43,18 +43,18 @@ function createLook({ db, operation, after }: FollowOperation): () => Promise<Lo
     if (row === undefined) return { events: [], again: 'never' };
     const lines =
       row.lastEvent > seq ? await listEvents(db, { operationId: operation, after: seq, limit: LINES }) : [];
-    const tell = (): StreamEvent[] => {
+    const takeLines = (): StreamEvent[] => {
       seq = lines.at(-1)?.seq ?? seq;
       return lines.map(lineEvent);
     };
-    if (lines.length === LINES) return { events: tell(), again: 0 };
+    if (lines.length === LINES) return { events: takeLines(), again: 0 };
 
     const { state, hold, waitingFor, warnings, leftovers, decisions, steps, endedAt } = viewOfRow(
       row,
       await listSteps(db, operation),
     );
-    // only now, when no read can fail any more: what is counted as told is told
-    const events = tell();
+    // only now, when no read can fail any more: what is counted as sent is sent
+    const events = takeLines();
     const changed = steps.filter((step) => shownSteps.get(step.key) !== JSON.stringify(step));
     for (const step of changed) shownSteps.set(step.key, JSON.stringify(step));
     const now = {

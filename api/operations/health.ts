@@ -4,7 +4,9 @@ import { sql } from 'drizzle-orm';
 import { SCHEDULE_IDS } from '../../workflows/contract/operation/schedules.js';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contract/search-attributes.js';
 import type { RouteDeps } from './deps.js';
-import { json, type Router } from '../http/router.js';
+import { json } from '../http/answers.js';
+import { endpoint } from '../http/endpoint.js';
+import { type Router } from '../http/router.js';
 
 /** Each dependency by itself: probes of orchestrators commonly give up after a few seconds. */
 const CHECK_MS = 1_500;
@@ -29,6 +31,36 @@ const Ready = z
   })
   .openapi('Ready');
 
+const LIVE = endpoint({
+  method: 'get',
+  path: '/health/live',
+  tag,
+  summary: 'Is the process alive',
+  description: 'Asks nobody else.',
+  scope: 'open',
+  changes: false,
+  responses: {
+    200: json(
+      'It is',
+      z
+        .object({ status: z.literal('live').openapi({ description: 'Always', example: 'live' }) })
+        .openapi('Live'),
+    ),
+  },
+});
+
+const READY = endpoint({
+  method: 'get',
+  path: '/health/ready',
+  tag,
+  summary: 'Is everything there that operations need',
+  description:
+    'Postgres, Temporal, its search attributes and schedules, and a worker that polls, each with its latency.',
+  scope: 'open',
+  changes: false,
+  responses: { 200: json('Ready', Ready), 503: json('Not ready', Ready) },
+});
+
 export function addHealthRoutes(router: Router, deps: RouteDeps): void {
   // nobody logs in here, so callers at one time share what it costs
   let asked: ReturnType<typeof checkAll> | undefined;
@@ -38,44 +70,14 @@ export function addHealthRoutes(router: Router, deps: RouteDeps): void {
     });
     return asked;
   };
-  router.add(
-    {
-      method: 'get',
-      path: '/health/live',
-      tag,
-      summary: 'Is the process alive',
-      description: 'Asks nobody else.',
-      scope: 'open',
-      changes: false,
-      responses: {
-        200: json(
-          'It is',
-          z
-            .object({ status: z.literal('live').openapi({ description: 'Always', example: 'live' }) })
-            .openapi('Live'),
-        ),
-      },
-    },
-    (c) => c.json({ status: 'live' as const }),
-  );
-  router.add(
-    {
-      method: 'get',
-      path: '/health/ready',
-      tag,
-      summary: 'Is everything there that operations need',
-      description:
-        'Postgres, Temporal, its search attributes and schedules, and a worker that polls, each with its latency.',
-      scope: 'open',
-      changes: false,
-      responses: { 200: json('Ready', Ready), 503: json('Not ready', Ready) },
-    },
-    async (c) => {
-      const checks = await checkOnce();
-      const ready = Object.values(checks).every((check) => check.ok);
-      return c.json({ status: ready ? 'ready' : 'not_ready', checks }, ready ? 200 : 503);
-    },
-  );
+  router.add(LIVE, () => ({ status: 200, body: { status: 'live' } }));
+  router.add(READY, async () => {
+    const checks = await checkOnce();
+    const ready = Object.values(checks).every((check) => check.ok);
+    return ready
+      ? { status: 200, body: { status: 'ready', checks } }
+      : { status: 503, body: { status: 'not_ready', checks } };
+  });
 }
 
 async function checkAll({ db, temporal }: RouteDeps) {

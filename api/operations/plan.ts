@@ -38,7 +38,7 @@ export interface Planned {
 
 /**
  * What a start by this request would do, after the same validation and preparation, of which nothing stays. The
- * operation's own workflow tells it. `Problem`: what a start would be refused with, but a busy subject, which the plan
+ * operation's own workflow says what. `Problem`: what a start would be refused with, but a busy subject, which the plan
  * names; `check_refused` and `check_failed` with the step; `worker_unavailable`, `temporal_unavailable`.
  */
 export async function planOperation<Params>(
@@ -53,9 +53,11 @@ export async function planOperation<Params>(
   const { subject, title } = prepared;
   const holder = await findHolder(deps, subject);
   const busy = holder.free ? {} : { busy: holderRef(holder) };
-  const { steps } = await tell(deps, requireKind(kind).workflow, prepared, caller).catch((error: unknown) => {
-    throw problemOfPlan(error, holder.free ? {} : { operation: holderRef(holder) });
-  });
+  const { steps } = await askWorkflow(deps, requireKind(kind).workflow, prepared, caller).catch(
+    (error: unknown) => {
+      throw problemOfPlan(error, holder.free ? {} : { operation: holderRef(holder) });
+    },
+  );
   return { plan: { kind, subject, title, steps, ...busy } };
 }
 
@@ -81,7 +83,7 @@ async function nothingToDo(db: Db, existing: string): Promise<Planned> {
   return { plan: { kind, subject, title, steps: [], busy: refOf(row) } };
 }
 
-async function tell<Params>(
+async function askWorkflow<Params>(
   { temporal }: StartDeps,
   workflow: string,
   { subject, title, params, planParams = params }: Prepared<Params>,

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { PLANNED_KINDS } from '../../workflows/contract/operation/plan.js';
 import { OperationRef } from '../http/problem.js';
-import { json } from '../http/router.js';
+import { json } from '../http/answers.js';
 import { StartedSchema } from './schemas.js';
 import { StartHeaders } from '../http/pages.js';
 

@@ -1,5 +1,4 @@
 import { z } from '@hono/zod-openapi';
-import { findOperation } from '../../db/queries/operation-reads.js';
 import { isEnd } from '../../workflows/contract/operation/operation.js';
 import type { RouteDeps } from './deps.js';
 import type { Ctx } from '../http/environment.js';
@@ -7,9 +6,12 @@ import { describeError } from '../http/errors.js';
 import { line, optional, wholeNumber } from '../http/fields.js';
 import { COMMENT_MS, type StreamEvent, streamEvents } from './event-stream.js';
 import { followOperation } from './events.js';
+import { requireOperation } from './read.js';
 import { followOutput, readOutput } from './output.js';
 import { Problem } from '../http/problem.js';
-import { invalidInput, json, type Router } from '../http/router.js';
+import { json, media } from '../http/answers.js';
+import { endpoint } from '../http/endpoint.js';
+import { invalidInput, type Router } from '../http/router.js';
 import { OperationParams, StepOutputSchema } from './schemas.js';
 
 const tag = 'Operations';
@@ -39,86 +41,89 @@ const STREAMS_AT_ONCE = 200;
 const gone = { 204: { description: 'The caller has had the `end`: an EventSource stays away' } };
 
 /** What an operation does while it does it: its events, and the raw output of its steps. */
+const EVENTS = endpoint({
+  method: 'get',
+  path: '/operations/{id}/events',
+  tag,
+  summary: 'Follow an operation',
+  description: `Server-Sent Events. \`line\`: a line of the log, \`{ seq, time, type, step, message, level }\`, its id
+the number \`seq\`. \`state\`: where the operation stands, \`{ state, hold, waitingFor?, warnings, leftovers, decisions, steps }\`,
+sent at first and whenever it differs; \`steps\` are those that differ. \`end\`: \`{ state, endedAt }\`, the last one.
+Resumes behind \`Last-Event-ID\`; a comment every ${COMMENT_MS / 1000} s keeps proxies from closing it.`,
+  params: OperationParams,
+  query: EventsQuery,
+  headers: StreamHeaders,
+  scope: 'read',
+  changes: false,
+  responses: { 200: stream('Events until the operation ends'), ...gone },
+});
+
+const OUTPUT = endpoint({
+  method: 'get',
+  path: '/operations/{id}/output',
+  tag,
+  summary: 'Raw output of a step',
+  description: `What the step's remote commands have printed, secrets masked: of each step the first 2 MiB and the
+newest 2 MiB, with a mark where the middle was cut. \`cursor\` counts bytes and is \`after\` of the next page. With
+\`Accept: ${EVENT_STREAM}\` it is followed until the step or its operation is over: \`output\` with \`{ text, cursor }\`, at last
+\`end\`; the cursor is the event's id, and \`Last-Event-ID\` resumes behind it.`,
+  params: OperationParams,
+  query: OutputQuery,
+  headers: StreamHeaders,
+  scope: 'read',
+  changes: false,
+  responses: {
+    200: media('A page, or what follows', {
+      ...json('', StepOutputSchema).content,
+      ...stream('').content,
+    }),
+    ...gone,
+  },
+});
+
 export function addOperationStreamRoutes(router: Router, deps: RouteDeps): void {
-  const { db, changes, settings, logger } = deps;
-  const commentMs = () => settings.commentMs ?? COMMENT_MS;
+  const { db, changes } = deps;
+  const commentMs = () => deps.settings.commentMs ?? COMMENT_MS;
+  const answer = createStreamAnswer(deps);
+
+  router.add(EVENTS, async (c, { params: { id: operation }, query }) => {
+    const last = lastEventId(c);
+    const row = await requireOperation(deps, operation);
+    if (last?.ended === true && isEnd(row.state)) return { status: 204 };
+    const after = last?.number ?? query.after ?? 0;
+    return answer(c, (signal) =>
+      followOperation({ db, changes, operation, after, commentMs: commentMs(), signal }),
+    );
+  });
+  router.add(OUTPUT, async (c, { params: { id: operation }, query }) => {
+    const last = lastEventId(c);
+    const from = { db, operation, step: query.step, after: last?.number ?? query.after ?? 0 };
+    const page = await readOutput(from);
+    if (!wantsStream(c)) return { status: 200, body: page };
+    if (last?.ended === true && page.complete) return { status: 204 };
+    return answer(c, (signal) => followOutput({ ...from, changes, commentMs: commentMs(), signal }));
+  });
+}
+
+/** Counts the streams that each login has open. */
+function createStreamAnswer({ changes, settings, logger }: RouteDeps) {
   const open = new Map<string, number>();
-  const answer = (c: Ctx, source: (signal: AbortSignal) => AsyncGenerator<StreamEvent | null, void>) => {
+  return (c: Ctx, source: (signal: AbortSignal) => AsyncGenerator<StreamEvent | null, void>) => {
     // nobody reads the body of a HEAD, so it would never end
-    if (c.req.method === 'HEAD') return new Response(null, { headers: { 'Content-Type': EVENT_STREAM } });
+    if (c.req.method === 'HEAD')
+      return { response: new Response(null, { headers: { 'Content-Type': EVENT_STREAM } }) };
     const who = c.get('actor');
     const others = open.get(who) ?? 0;
     if (others >= (settings.streamsAtOnce ?? STREAMS_AT_ONCE)) throw tooMany(others);
     open.set(who, others + 1);
-    return streamEvents({
+    const response = streamEvents({
       source,
       stopping: changes.stopping,
       failed: (error) => logger.error({ error: describeError(error) }, 'an event stream broke off'),
       over: () => open.set(who, (open.get(who) ?? 1) - 1),
     });
+    return { response };
   };
-
-  router.add(
-    {
-      method: 'get',
-      path: '/operations/{id}/events',
-      tag,
-      summary: 'Follow an operation',
-      description: `Server-Sent Events. \`line\`: a line of the log, \`{ seq, time, type, step, message, level }\`, its id
-the number \`seq\`. \`state\`: where the operation stands, \`{ state, hold, waitingFor?, warnings, leftovers, decisions, steps }\`,
-sent at first and whenever it differs; \`steps\` are those that differ. \`end\`: \`{ state, endedAt }\`, the last one.
-Resumes behind \`Last-Event-ID\`; a comment every ${COMMENT_MS / 1000} s keeps proxies from closing it.`,
-      params: OperationParams,
-      query: EventsQuery,
-      headers: StreamHeaders,
-      scope: 'read',
-      changes: false,
-      responses: { 200: stream('Events until the operation ends'), ...gone },
-    },
-    async (c, { params: { id: operation }, query }) => {
-      const last = lastEventId(c);
-      const row = await findOperation(db, operation);
-      if (row === undefined) throw new Problem('not_found', { detail: `There is no operation ${operation}` });
-      if (last?.ended === true && isEnd(row.state)) return c.body(null, 204);
-      const after = last?.number ?? query.after ?? 0;
-      return answer(c, (signal) =>
-        followOperation({ db, changes, operation, after, commentMs: commentMs(), signal }),
-      );
-    },
-  );
-
-  router.add(
-    {
-      method: 'get',
-      path: '/operations/{id}/output',
-      tag,
-      summary: 'Raw output of a step',
-      description: `What the step's remote commands have printed, secrets masked: of each step the first 2 MiB and the
-newest 2 MiB, with a mark where the middle was cut. \`cursor\` counts bytes and is \`after\` of the next page. With
-\`Accept: ${EVENT_STREAM}\` it is followed until the step or its operation is over: \`output\` with \`{ text, cursor }\`, at last
-\`end\`; the cursor is the event's id, and \`Last-Event-ID\` resumes behind it.`,
-      params: OperationParams,
-      query: OutputQuery,
-      headers: StreamHeaders,
-      scope: 'read',
-      changes: false,
-      responses: {
-        200: {
-          description: 'A page, or what follows',
-          content: { ...json('', StepOutputSchema).content, ...stream('').content },
-        },
-        ...gone,
-      },
-    },
-    async (c, { params: { id: operation }, query }) => {
-      const last = lastEventId(c);
-      const from = { db, operation, step: query.step, after: last?.number ?? query.after ?? 0 };
-      const page = await readOutput(from);
-      if (!wantsStream(c)) return c.json(page);
-      if (last?.ended === true && page.complete) return c.body(null, 204);
-      return answer(c, (signal) => followOutput({ ...from, changes, commentMs: commentMs(), signal }));
-    },
-  );
 }
 
 function tooMany(open: number): Problem {
@@ -130,7 +135,7 @@ function stream(description: string) {
   const schema = z
     .string()
     .openapi({ description: 'Server-Sent Events', example: 'event: end\ndata: {}\n\n' });
-  return { description, content: { [EVENT_STREAM]: { schema } } };
+  return media(description, { [EVENT_STREAM]: { schema } });
 }
 
 function wantsStream(c: Ctx): boolean {

@@ -1,11 +1,12 @@
 import { z } from '@hono/zod-openapi';
-import { findOperation } from '../../db/queries/operation-reads.js';
 import { TIMELINE_TYPES } from '../../workflows/contract/operation/timeline.js';
 import type { RouteDeps } from './deps.js';
 import { optional, pattern, wholeNumber } from '../http/fields.js';
+import { requireOperation } from './read.js';
 import { readTimeline } from './timeline.js';
-import { Problem } from '../http/problem.js';
-import { json, type Router } from '../http/router.js';
+import { json } from '../http/answers.js';
+import { endpoint } from '../http/endpoint.js';
+import { type Router } from '../http/router.js';
 import { OperationParams } from './schemas.js';
 
 const PAGE = { default: 100, max: 500 };
@@ -52,29 +53,26 @@ const Timeline = z
   })
   .openapi('Timeline');
 
+const TIMELINE = endpoint({
+  method: 'get',
+  path: '/operations/{id}/timeline',
+  tag: 'Operations',
+  summary: 'What happened, event by event',
+  description:
+    'The history of an operation as typed items. While it runs there is always a cursor: asked again, it answers what is new.',
+  params: OperationParams,
+  query: TimelineQuery,
+  scope: 'read',
+  changes: false,
+  responses: { 200: json('A page', Timeline) },
+  problems: ['temporal_unavailable'],
+});
+
 export function addOperationTimelineRoutes(router: Router, deps: RouteDeps): void {
-  const { db } = deps;
-  router.add(
-    {
-      method: 'get',
-      path: '/operations/{id}/timeline',
-      tag: 'Operations',
-      summary: 'What happened, event by event',
-      description:
-        'The history of an operation as typed items. While it runs there is always a cursor: asked again, it answers what is new.',
-      params: OperationParams,
-      query: TimelineQuery,
-      scope: 'read',
-      changes: false,
-      responses: { 200: json('A page', Timeline) },
-      problems: ['temporal_unavailable'],
-    },
-    async (c, { params: { id }, query: { cursor, limit = PAGE.default } }) => {
-      const row = await findOperation(db, id);
-      if (row === undefined) throw new Problem('not_found', { detail: `There is no operation ${id}` });
-      const page = await readTimeline(deps, row, { cursor, limit });
-      const data = page.items.map((item) => ({ id: `${item.run}-${item.event}`, ...item }));
-      return c.json({ data, cursor: page.cursor, source: page.source });
-    },
-  );
+  router.add(TIMELINE, async (_c, { params: { id }, query: { cursor, limit = PAGE.default } }) => {
+    const row = await requireOperation(deps, id);
+    const { items, ...page } = await readTimeline(deps, row, { cursor, limit });
+    const data = items.map((item) => ({ id: `${item.run}-${item.event}`, ...item }));
+    return { status: 200, body: { data, cursor: page.cursor, source: page.source } };
+  });
 }

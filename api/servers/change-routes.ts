@@ -1,25 +1,41 @@
-import { subjectId } from '../../workflows/contract/operation/ids.js';
-import type { BuildMasterForAllParams } from '../../workflows/contract/servers/builds.js';
 import { BUILD_BRANCHES } from '../../workflows/contract/clients/versions.js';
-import { answerStarted, callerOf, startOptions } from '../operations/caller.js';
+import { startedAnswer, startOf } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
-import { startOperation } from '../operations/start.js';
+import { endpoint } from '../http/endpoint.js';
 import { parse, type Router } from '../http/router.js';
 import { IdParams, StartQuery } from '../http/pages.js';
 import { BuildForAllInput, BuildParams, BuildQuery, buildVersion, ServerParams } from './change-schemas.js';
 import { starting, STARTS } from '../operations/start-schemas.js';
-import { buildImage, workOnServer } from './changes.js';
+import { buildImage, buildMasterForAll, workOnServer } from './changes.js';
 
 const tag = 'Servers';
 /** The source lists them as GET; POST is what they are. */
 const METHODS = ['get', 'post'] as const;
+
+const BUILD_FOR_ALL = endpoint({
+  ...starting,
+  tag,
+  method: 'post',
+  path: '/containers/build_master_for_all',
+  summary: 'Build a version of the branch master on every active server',
+  description:
+    'One build on each server; then the clients there are told of the version. A server that fails waits for a person and keeps no other one back; one that has the version keeps it, unless `force=true`.',
+  query: StartQuery,
+  body: BuildForAllInput,
+  problems: [...STARTS],
+});
 
 export function addServerChangeRoutes(router: Router, deps: RouteDeps): void {
   for (const method of METHODS) {
     addBuildRoutes(router, deps, method);
     addWorkRoutes(router, deps, method);
   }
-  addFleetRoutes(router, deps);
+  router.add(BUILD_FOR_ALL, async (c, { query, body: { version, info = '', force = false } }) => {
+    const params = { version, info, force };
+    return startedAnswer(
+      await buildMasterForAll(deps, { ...params, ...startOf(c, query, { ...params, query }) }),
+    );
+  });
 }
 
 function addBuildRoutes(router: Router, deps: RouteDeps, method: (typeof METHODS)[number]): void {
@@ -44,10 +60,9 @@ function addBuildRoutes(router: Router, deps: RouteDeps, method: (typeof METHODS
           branch,
           version,
           existing: query.force === true ? 'replace' : 'refuse',
-          caller: callerOf(c, { query }),
-          options: startOptions(query),
+          ...startOf(c, query, { query }),
         });
-        return answerStarted(c, result);
+        return startedAnswer(result);
       },
     );
   }
@@ -68,8 +83,8 @@ function addWorkRoutes(router: Router, deps: RouteDeps, method: (typeof METHODS)
       problems: [...STARTS],
     },
     async (c, { params: { server_id: serverId }, query }) => {
-      const request = { serverId, caller: callerOf(c, { query }), options: startOptions(query) };
-      return answerStarted(c, await workOnServer(deps, 'prune_server', request));
+      const request = { serverId, ...startOf(c, query, { query }) };
+      return startedAnswer(await workOnServer(deps, 'prune_server', request));
     },
   );
   router.add(
@@ -86,40 +101,8 @@ function addWorkRoutes(router: Router, deps: RouteDeps, method: (typeof METHODS)
       problems: ['cannot_reboot', ...STARTS],
     },
     async (c, { params: { id: serverId }, query }) => {
-      const request = { serverId, caller: callerOf(c, { query }), options: startOptions(query) };
-      return answerStarted(c, await workOnServer(deps, 'reboot_server', request));
-    },
-  );
-}
-
-function addFleetRoutes(router: Router, deps: RouteDeps): void {
-  router.add(
-    {
-      ...starting,
-      tag,
-      method: 'post',
-      path: '/containers/build_master_for_all',
-      summary: 'Build a version of the branch master on every active server',
-      description:
-        'One build on each server; then the clients there are told of the version. A server that fails waits for a person and keeps no other one back; one that has the version keeps it, unless `force=true`.',
-      query: StartQuery,
-      body: BuildForAllInput,
-      problems: [...STARTS],
-    },
-    async (c, { query, body: { version, info = '', force = false } }) => {
-      const params: BuildMasterForAllParams = { version, info, force };
-      const result = await startOperation<BuildMasterForAllParams>(deps, {
-        kind: 'build_master_for_all',
-        caller: callerOf(c, { ...params, query }),
-        options: startOptions(query),
-        prepare: async () => ({
-          subject: subjectId('fleet', 'build_master_for_all'),
-          answerId: 'build_master_for_all',
-          params,
-          title: `Build ${version} on every server`,
-        }),
-      });
-      return answerStarted(c, result);
+      const request = { serverId, ...startOf(c, query, { query }) };
+      return startedAnswer(await workOnServer(deps, 'reboot_server', request));
     },
   );
 }

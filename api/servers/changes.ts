@@ -1,17 +1,15 @@
 import { shareServer, type ServerRow } from '../../db/queries/servers.js';
 import type { Tx } from '../../db/database.js';
-import type { BuildImageParams } from '../../workflows/contract/servers/builds.js';
+import type { BuildImageParams, BuildMasterForAllParams } from '../../workflows/contract/servers/builds.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { ServerParams } from '../../workflows/contract/servers/maintenance.js';
 import { AUTO_VERSION } from '../../workflows/contract/clients/versions.js';
+import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
-import type { StartRequest } from '../operations/record-start.js';
 import { type Started, startOperation } from '../operations/start.js';
 import { Problem } from '../http/problem.js';
 import { requireServer, noServer } from './read.js';
-
-type Request = Pick<StartRequest<unknown>, 'caller' | 'options'>;
 
 async function heldServer(tx: Tx, serverId: number): Promise<ServerRow> {
   const row = await shareServer(tx, serverId);
@@ -22,7 +20,7 @@ async function heldServer(tx: Tx, serverId: number): Promise<ServerRow> {
 /** 409 `version_exists` for a version that is there, unless it is to be replaced. */
 export async function buildImage(
   deps: RouteDeps,
-  { caller, options = {}, ...params }: Request & BuildImageParams,
+  { caller, options, ...params }: StartedBy & BuildImageParams,
 ): Promise<Started | Planned> {
   const { serverId, version, branch, existing } = params;
   await requireServer(deps, serverId);
@@ -59,6 +57,24 @@ function nothingOf<Value>(value: Value): (error: unknown) => Value {
   };
 }
 
+/** One build on each active server. */
+export function buildMasterForAll(
+  deps: RouteDeps,
+  { caller, options, ...params }: StartedBy & BuildMasterForAllParams,
+): Promise<Started | Planned> {
+  return startOperation<BuildMasterForAllParams>(deps, {
+    kind: 'build_master_for_all',
+    caller,
+    options,
+    prepare: async () => ({
+      subject: subjectId('fleet', 'build_master_for_all'),
+      answerId: 'build_master_for_all',
+      params,
+      title: `Build ${params.version} on every server`,
+    }),
+  });
+}
+
 const TITLES = {
   prune_server: 'Remove unused images from',
   reboot_server: 'Reboot',
@@ -68,7 +84,7 @@ const TITLES = {
 export async function workOnServer(
   deps: RouteDeps,
   kind: keyof typeof TITLES,
-  { serverId, caller, options = {} }: Request & { serverId: number },
+  { serverId, caller, options }: StartedBy & { serverId: number },
 ): Promise<Started | Planned> {
   await requireServer(deps, serverId);
   return startOperation<ServerParams>(deps, {

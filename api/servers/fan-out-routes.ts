@@ -1,11 +1,10 @@
 import type { z } from '@hono/zod-openapi';
-import { answerStarted, callerOf, startOptions } from '../operations/caller.js';
+import { startedAnswer, type StartedBy, startOf } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
 import type { Started } from '../operations/start.js';
 import type { Router } from '../http/router.js';
 import type { ObjectSchema } from '../http/endpoint.js';
-import type { Caller } from '../operations/record-start.js';
 import {
   FanOutFields,
   FanOutInput,
@@ -99,13 +98,13 @@ interface FanOutRoute<Params extends ObjectSchema, Query extends typeof StartQue
   params: Params;
   query: Query;
   body: Body;
-  start(input: {
-    params: OutputOf<Params>;
-    query: z.output<Query>;
-    body: z.output<Body> | undefined;
-    caller: Caller;
-    options: ReturnType<typeof startOptions>;
-  }): Promise<Started | Planned>;
+  start(
+    input: {
+      params: OutputOf<Params>;
+      query: z.output<Query>;
+      body: z.output<Body> | undefined;
+    } & StartedBy,
+  ): Promise<Started | Planned>;
 }
 
 /** The source lists them as GET; POST takes the same as form fields too. */
@@ -122,14 +121,18 @@ function addBoth<Params extends ObjectSchema, Query extends typeof StartQuery, B
   };
   router.add({ ...common, method: 'get' }, async (c, input) => {
     const given = { params: input.params as OutputOf<Params>, query: input.query as z.output<Query> };
-    const caller = callerOf(c, { query: given.query });
-    const options = startOptions(given.query);
-    return answerStarted(c, await start({ ...given, body: undefined, caller, options }));
+    return startedAnswer(
+      await start({ ...given, body: undefined, ...startOf(c, given.query, { query: given.query }) }),
+    );
   });
   router.add({ ...common, body, method: 'post' }, async (c, input) => {
     const given = { params: input.params as OutputOf<Params>, query: input.query as z.output<Query> };
-    const caller = callerOf(c, { body: input.body, query: given.query });
-    const options = startOptions(given.query);
-    return answerStarted(c, await start({ ...given, body: input.body, caller, options }));
+    return startedAnswer(
+      await start({
+        ...given,
+        body: input.body,
+        ...startOf(c, given.query, { body: input.body, query: given.query }),
+      }),
+    );
   });
 }

@@ -5,17 +5,11 @@ import type {
   SwitchAllParams,
 } from '../../workflows/contract/servers/fleet.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
-import type { OperationRequest } from '../../workflows/contract/operation/operation.js';
+import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
-import type { Caller } from '../operations/record-start.js';
 import { type Started, startOperation } from '../operations/start.js';
 import { Problem } from '../http/problem.js';
-
-interface Request {
-  caller: Caller;
-  options: Pick<OperationRequest, 'holdWindowMs' | 'onFailure'>;
-}
 
 /** Starts what is done to every client of one server; 404 for an unknown one. */
 export function startOnServer(
@@ -26,7 +20,7 @@ export function startOnServer(
     options,
     params,
     title,
-  }: Request & { params: ServerFanOutParams | SwitchAllParams; title: string },
+  }: StartedBy & { params: ServerFanOutParams | SwitchAllParams; title: string },
 ): Promise<Started | Planned> {
   const { serverId } = params;
   return startOperation<ServerFanOutParams | SwitchAllParams>(deps, {
@@ -50,7 +44,7 @@ export function startOnServer(
 /** Starts `git pull` and fresh configurations everywhere. */
 export function startReconfigurate(
   deps: RouteDeps,
-  { caller, options, params }: Request & { params: ReconfigurateParams },
+  { caller, options, params }: StartedBy & { params: ReconfigurateParams },
 ): Promise<Started | Planned> {
   return startOperation<ReconfigurateParams>(deps, {
     kind: 'reconfigurate',

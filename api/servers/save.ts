@@ -12,14 +12,29 @@ import {
 } from '../../db/queries/servers.js';
 import { auditOf } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
-import type { Ctx } from '../http/environment.js';
+import type { Caller } from '../operations/record-start.js';
 import { type FieldError, Problem } from '../http/problem.js';
 import { invalidInput } from '../http/router.js';
 import { REQUIRED_TO_CREATE, type ServerFields, SQL_PORTS } from './schemas.js';
+import { serverAnswer } from './answer.js';
 import { checkUnknown } from './check.js';
+import { noServer } from './read.js';
+
+/** Creates a server, or with an id changes that one. */
+export async function saveServer(
+  deps: RouteDeps,
+  caller: Caller,
+  { id, ...fields }: ServerFields & { id?: number | undefined },
+) {
+  if (id === undefined)
+    return { created: true, server: serverAnswer(await createServer(deps, caller, fields), 0) };
+  const row = await changeServer(deps, caller, id, fields);
+  const clients = (await countClients(deps.db, [id])).get(id) ?? 0;
+  return { created: false, server: serverAnswer(row, clients) };
+}
 
 /** Records a server. Its host key is the given one, or the one that the host shows now, unconfirmed. */
-export async function createServer(c: Ctx, deps: RouteDeps, fields: ServerFields): Promise<ServerRow> {
+async function createServer(deps: RouteDeps, caller: Caller, fields: ServerFields): Promise<ServerRow> {
   const { name, host, domain, sql_user: sqlUser, sql_password: password } = fields;
   if (!name || !host || !domain || !sqlUser || !password) {
     const missing = REQUIRED_TO_CREATE.filter((field) => fields[field] === undefined);
@@ -51,20 +66,20 @@ export async function createServer(c: Ctx, deps: RouteDeps, fields: ServerFields
     );
     const saved = await updateServer(tx, row.id, { sqlPassword });
     const detail = { host_key: row.sshHostKey, host_key_confirmed: row.sshHostKeyConfirmed };
-    await recordAudit(tx, auditOf(c, { subject: `server:${row.id}`, outcome: 'created', detail }));
+    await recordAudit(tx, auditOf(caller, { subject: `server:${row.id}`, outcome: 'created', detail }));
     return saved ?? row;
   });
 }
 
 /** Changes what is given and leaves the rest. 409 for what clients there depend on. */
-export async function changeServer(
-  c: Ctx,
+async function changeServer(
   deps: RouteDeps,
+  caller: Caller,
   id: number,
   fields: ServerFields,
 ): Promise<ServerRow> {
   const before = await findServer(deps.db, id);
-  if (before === undefined) throw new Problem('not_found', { detail: `There is no server ${id}` });
+  if (before === undefined) throw noServer(id);
   const moved = isMoved(before, fields);
   requireSane(deps, {
     ...fields,
@@ -81,7 +96,7 @@ export async function changeServer(
     : givenKey(fields);
   return deps.db.transaction(async (tx) => {
     const row = await lockServer(tx, id);
-    if (row === undefined) throw new Problem('not_found', { detail: `There is no server ${id}` });
+    if (row === undefined) throw noServer(id);
     await requireFree(tx, row, fields);
     const place = { host: fields.host ?? row.host, sshPort: fields.ssh_port ?? row.sshPort, except: id };
     if (moved && (await findServerAt(tx, place)) !== undefined) {
@@ -98,7 +113,7 @@ export async function changeServer(
       fields: Object.keys(changes),
       ...(key.sshHostKey === undefined ? {} : { host_key: key.sshHostKey }),
     };
-    await recordAudit(tx, auditOf(c, { subject: `server:${id}`, outcome: 'changed', detail }));
+    await recordAudit(tx, auditOf(caller, { subject: `server:${id}`, outcome: 'changed', detail }));
     return saved ?? row;
   });
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { z } from '@hono/zod-openapi';
+import { media } from '../../../api/http/answers.js';
 import type { Ctx } from '../../../api/http/environment.js';
 import { ADMIN, basic, type Harness, openHarness } from '../harness.js';
 
@@ -60,9 +62,9 @@ describe('general headers', () => {
           description: 'Headers',
           scope: 'read',
           changes: true,
-          responses: { 200: { description: 'Headers' } },
+          responses: { 200: media('Headers', { 'text/html': { schema: z.string() } }) },
         },
-        answer,
+        (c) => ({ response: answer(c) }),
       );
   });
   after(() => api.close());
