@@ -59,8 +59,6 @@ export async function setAdminPassword(deps: RouteDeps, request: SetPassword): P
           answerId: request.id,
           params: { clientId: request.id, serverId: client.serverId, password: secret },
           title: `Set the administrator's password of client ${request.id}`,
-          clientId: request.id,
-          serverId: client.serverId,
           abandon: (later) => deps.secrets.erase(later, secret),
         };
       },

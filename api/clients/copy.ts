@@ -38,8 +38,6 @@ export async function copyClient(deps: RouteDeps, request: CopyRequest): Promise
             keepDays: deps.settings.backupKeepDays,
           },
           title: `Copy client ${sourceId} (${source.subdomain}) into client ${targetId} (${target.subdomain})`,
-          clientId: targetId,
-          serverId: target.serverId,
         };
       },
     },

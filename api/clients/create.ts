@@ -109,8 +109,6 @@ function preparedFor({
     params,
     planParams: { ...params, planned: { subdomain, versionTag, adminPasswordGiven: password !== undefined } },
     title: `Create client ${client.id} (${client.subdomain}.${server.domain})`,
-    clientId: client.id,
-    serverId: server.id,
   };
 }
 

@@ -38,8 +38,6 @@ export function deleteClient(
           ...(keptOn.length === 0 ? {} : { keptOn }),
         },
         title: `Delete client ${id} (${subdomain})`,
-        clientId: id,
-        serverId,
       };
     },
   });

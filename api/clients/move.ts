@@ -46,8 +46,6 @@ export async function moveClient(deps: RouteDeps, request: MoveRequest): Promise
             keepDays: deps.settings.moveKeepDays,
           },
           title: `Move client ${id} (${client.subdomain}) to ${target.name}`,
-          clientId: id,
-          serverId: client.serverId,
         };
       },
     },

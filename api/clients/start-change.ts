@@ -53,8 +53,6 @@ export function startChange<Params>(
           answerId: id,
           params: { ...params, clientId: id, serverId },
           title,
-          clientId: id,
-          serverId,
           ...(detail === undefined ? {} : { detail }),
           abandon: (later) => deleteClientChange(later, operation.id),
         };

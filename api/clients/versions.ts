@@ -71,8 +71,8 @@ export function migrateClient(
   );
 }
 
-function preparedOf({ id, serverId }: ClientRow, title: string) {
-  return { subject: subjectId('client', id), answerId: id, title, clientId: id, serverId };
+function preparedOf({ id }: ClientRow, title: string) {
+  return { subject: subjectId('client', id), answerId: id, title };
 }
 
 /** One whose environment is not there, or on its way, has no version to change. */

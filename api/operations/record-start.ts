@@ -47,8 +47,6 @@ export interface Prepared<Params> {
   /** what a plan is given instead: it finds nothing of what `prepare` wrote */
   planParams?: Params;
   title: string;
-  serverId?: number;
-  clientId?: number;
   /** what the audit says beside who, when and which route */
   detail?: Record<string, unknown>;
   /** takes back what `prepare` wrote, when the start is refused */

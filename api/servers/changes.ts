@@ -102,7 +102,6 @@ export async function workOnServer(
         answerId: serverId,
         params: { serverId },
         title: `${TITLES[kind]} ${name}`,
-        serverId,
       };
     },
   });

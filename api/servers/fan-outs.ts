@@ -35,7 +35,6 @@ export function startOnServer(
         answerId: serverId,
         params,
         title: `${title} (${server.name})`,
-        serverId,
       };
     },
   });
