@@ -1,7 +1,6 @@
 import { failure } from '../../workflows/contract/operation/failures.js';
 import type { StepContext } from '../../workflows/contract/operation/step.js';
 import type { Connections } from '../clients/connections.js';
-import { targetOf } from '../hosts/connections.js';
 import { createHosts, type FailedExit } from '../hosts/host.js';
 import { classifyExit } from '../ssh/errors.js';
 import { type Script, sh } from '../ssh/shell.js';
@@ -16,7 +15,6 @@ const LOCKED_EXIT = 75;
 const LOCK_WAIT_SECONDS = 60;
 
 export function createConfigurationActivities(connections: Connections) {
-  const { servers, ssh } = connections;
   const hosts = createHosts(connections);
   return {
     /**
