@@ -3,7 +3,7 @@ import type { Secrets } from '../../db/secrets.js';
 import { gather } from '../operation/gather.js';
 import { createCertificateActivities, createCertificateSweep } from './certificates/activities.js';
 import type { AcmeSettings } from './certificates/certbot.js';
-import { createProductChangeActivities } from './commands/changes.js';
+import { createReversibleCommands } from './commands/reversible.js';
 import { createProductActivities } from './commands/commands.js';
 import type { Connections } from './connections.js';
 import { createDockerActivities } from './containers/activities.js';
@@ -61,7 +61,7 @@ export function createClientActivities(parts: ClientParts) {
     createDockerActivities(connections),
     createRefreshActivities(connections),
     createProductActivities(connections),
-    createProductChangeActivities(connections),
+    createReversibleCommands(connections),
     createNginxActivities(connections),
     createVhostRefreshActivities(connections),
     createMailActivities({ db, secrets, transport, profiles: loadProfiles(), from, ...clock }),

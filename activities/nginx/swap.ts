@@ -67,8 +67,8 @@ export function publishScript(publication: Publication): Script {
   const { path, hostname, nginx, plainBytes } = publication;
   return sh`${underLock(publication)}
 if { [ -e "$file" ] || [ -L "$file" ]; } && ! mine; then exit ${SWAP_EXITS.foreignFile}; fi
-${TELLING}
-dump=$(${nginx} -T 2>&1) || { tell "$dump"; exit ${SWAP_EXITS.neighbourBroken}; }
+${QUOTE}
+dump=$(${nginx} -T 2>&1) || { quote "$dump"; exit ${SWAP_EXITS.neighbourBroken}; }
 ${refuseDuplicate({ path, hostname })}
 umask 022
 rm -f -- "$new"
@@ -78,9 +78,9 @@ ${takeTls(publication)}
 ${publication.change === undefined ? sh`:` : keepFormer(publication.change)}
 if [ -e "$file" ]; then mv -f -- "$file" "$old"; else : > "$old"; fi
 mv -f -- "$new" "$file"
-words=$(${nginx} -t 2>&1) || { repair; tell "$words"; exit ${SWAP_EXITS.refused}; }
+words=$(${nginx} -t 2>&1) || { repair; quote "$words"; exit ${SWAP_EXITS.refused}; }
 ${reloading(nginx)}
-reload || { repair; tell "$words"; exit ${SWAP_EXITS.notReloaded}; }
+reload || { repair; quote "$words"; exit ${SWAP_EXITS.notReloaded}; }
 ${askNginx(publication)}
 serves || { repair; reload || true; echo "$answer" >&2; exit ${SWAP_EXITS.notServing}; }
 rm -f -- "$old"
@@ -118,12 +118,12 @@ ${formerFile(change)}
 rm -f -- "$new"
 [ -e "$former" ] || exit 0
 if { [ -e "$file" ] || [ -L "$file" ]; } && ! mine; then exit 0; fi
-${TELLING}
+${QUOTE}
 if [ -e "$file" ]; then mv -f -- "$file" "$old"; else : > "$old"; fi
 if [ -s "$former" ]; then ln -- "$former" "$file"; fi
-dump=$(${file.nginx} -T 2>&1) || { repair; tell "$dump"; exit ${SWAP_EXITS.neighbourBroken}; }
+dump=$(${file.nginx} -T 2>&1) || { repair; quote "$dump"; exit ${SWAP_EXITS.neighbourBroken}; }
 ${reloading(file.nginx)}
-reload || { repair; tell "$words"; exit ${SWAP_EXITS.notReloaded}; }
+reload || { repair; quote "$words"; exit ${SWAP_EXITS.notReloaded}; }
 rm -f -- "$old" "$former"`;
 }
 
@@ -143,20 +143,20 @@ export function removeScript(file: VhostFile): Script {
 [ -d ${dirname(file.path)} ] || exit 0
 ${underLock(file)}
 rm -f -- "$new" ".$file.slipway-former-"* ${probePath(file.path)} ${probePath(file.path)}.pid
-${TELLING}
+${QUOTE}
 if ! mine && [ -z "$repaired" ]; then exit 0; fi
 taken=
 if mine; then mv -f -- "$file" "$old"; taken=1; fi
-dump=$(${file.nginx} -T 2>&1) || { repair; tell "$dump"; exit ${SWAP_EXITS.neighbourBroken}; }
+dump=$(${file.nginx} -T 2>&1) || { repair; quote "$dump"; exit ${SWAP_EXITS.neighbourBroken}; }
 ${reloading(file.nginx)}
 # an nginx that does not run serves nothing
 absent() { case $words in *'invalid PID'*|*'No such process'*|*'.pid" failed (2:'*) ;; *) return 1 ;; esac; }
-reload || absent || { repair; tell "$words"; exit ${SWAP_EXITS.notReloaded}; }
+reload || absent || { repair; quote "$words"; exit ${SWAP_EXITS.notReloaded}; }
 [ -z "$taken" ] || rm -f -- "$old"`;
 }
 
 /** nginx's words on a failure stand in lines of this form; the dump of everything else is not for a message. */
-const TELLING = sh`tell() { printf '%s\n' "$1" | grep -E '^nginx: |^sudo: |\[(emerg|alert|crit|error)\]' >&2 || printf '%s\n' "$1" | tail -n 3 >&2; }`;
+const QUOTE = sh`quote() { printf '%s\n' "$1" | grep -E '^nginx: |^sudo: |\[(emerg|alert|crit|error)\]' >&2 || printf '%s\n' "$1" | tail -n 3 >&2; }`;
 
 function refuseDuplicate({ path, hostname }: { path: string; hostname: string }): Script {
   return sh`

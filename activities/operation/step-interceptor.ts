@@ -76,7 +76,7 @@ async function executeStep({ options: given, context, input, next }: Execution):
   const ref = input.args[1];
   if (!isStepRef(ref)) return next(input).catch((thrown) => Promise.reject(tamed(thrown, given)));
   const options = ref.planning === true ? { ...given, records: UNRECORDED } : given;
-  const { step, stop, said, overdue, late, attempts, tell } = stepContext(context, ref);
+  const { step, stop, said, overdue, late, attempts, keepAttempts } = stepContext(context, ref);
   const attempt: Attempt = { ref, attempt: step.attempt };
   try {
     await beforeEffects(() => options.records.begin(attempt));
@@ -89,7 +89,7 @@ async function executeStep({ options: given, context, input, next }: Execution):
     await beforeEffects(() => options.records.succeed(attempt, shown));
     return result;
   } catch (thrown) {
-    throw await failed({ options, context, attempt, attempts, tell, thrown: late() ?? thrown });
+    throw await failed({ options, context, attempt, attempts, keepAttempts, thrown: late() ?? thrown });
   } finally {
     stop();
   }
@@ -132,16 +132,16 @@ function refuseWhatKills({ options: { retryWindowMs }, context: { info }, attemp
 }
 
 interface Failed extends Begun {
-  tell(attempts: Attempts): void;
+  keepAttempts(attempts: Attempts): void;
   thrown: unknown;
 }
 
 /** The failure that Temporal gets: of a known kind, redacted and capped, retried as its kind and the time allow. */
-async function failed({ options, context, attempt, attempts, tell, thrown }: Failed): Promise<Error> {
+async function failed({ options, context, attempt, attempts, keepAttempts, thrown }: Failed): Promise<Error> {
   const kind = kindOf(thrown);
   const { aborted } = context.cancellationSignal;
   const now = afterFailure(attempts, aborted || thrown instanceof RecordsAway ? 'Unavailable' : kind);
-  tell(now);
+  keepAttempts(now);
   if (aborted) {
     if (context.cancellationDetails?.cancelRequested === true) {
       return thrown instanceof CancelledFailure ? thrown : new CancelledFailure('cancelled while it ran');
@@ -228,7 +228,7 @@ function stepContext(context: Context, ref: StepRef) {
   let summary: string | null = null;
   let told = attempts;
   const beat = () => context.heartbeat({ attempts: told, details } satisfies Beat);
-  const tell = (now: Attempts) => {
+  const keepAttempts = (now: Attempts) => {
     told = now;
     beat();
   };
@@ -252,7 +252,7 @@ function stepContext(context: Context, ref: StepRef) {
     for (const timer of timers) clearTimeout(timer);
   };
   const late = () => (deadline.signal.aborted ? (deadline.signal.reason as Error) : undefined);
-  return { step, stop, said: () => summary, overdue, late, attempts, tell };
+  return { step, stop, said: () => summary, overdue, late, attempts, keepAttempts };
 }
 
 /**

@@ -46,7 +46,7 @@ export function createAnnouncementActivities({ servers, secrets, serving, releas
       ]);
       const password = await secrets.reveal(server.sqlPassword);
       const untold: Untold[] = [];
-      const tell = async ({ names: { name, image } }: ClientThing): Promise<void> => {
+      const announceTo = async ({ names: { name, image } }: ClientThing): Promise<void> => {
         if (untold.some(({ error }) => OF_SERVER.includes(kindOf(error)))) return;
         const present = image.endsWith(`:${announcement.version}`);
         await openSql(server, password, step.signal, (session) =>
@@ -54,7 +54,7 @@ export function createAnnouncementActivities({ servers, secrets, serving, releas
         ).catch((error: unknown) => untold.push({ name, error }));
       };
       const limit = pLimit(AT_ONCE);
-      await Promise.all(things.map((thing) => limit(tell, thing)));
+      await Promise.all(things.map((thing) => limit(announceTo, thing)));
       step.signal.throwIfAborted();
       step.summarize(`${things.length} clients, ${announcement.version}`);
       if (untold.length > 0) throw untoldFailure(untold, `${announcement.version} on ${nameOf(server)}`);

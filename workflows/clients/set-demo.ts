@@ -1,4 +1,4 @@
-import type { ProductChangeActivities } from '../../activities/clients/commands/changes.js';
+import type { ReversibleCommands } from '../../activities/clients/commands/reversible.js';
 import type { ClientChangeRecords } from '../../activities/clients/records/client-change-records.js';
 import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { SetDemoParams } from '../contract/clients/clients.js';
@@ -9,7 +9,7 @@ import { runOperation } from '../operation/operation.js';
 
 const records = acts<ClientRecords>('clients');
 const changes = acts<ClientChangeRecords>('clients');
-const product = acts<ProductChangeActivities>('clients');
+const product = acts<ReversibleCommands>('clients');
 
 /** The product's demo seeder, or its inverse. Demo data that was there before stays when a repeated wish fails. */
 export async function setDemo(input: OperationInput<SetDemoParams>): Promise<void> {

@@ -1,4 +1,4 @@
-import type { ProductChangeActivities } from '../../activities/clients/commands/changes.js';
+import type { ReversibleCommands } from '../../activities/clients/commands/reversible.js';
 import type { ClientChangeRecords } from '../../activities/clients/records/client-change-records.js';
 import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
@@ -11,7 +11,7 @@ import { runOperation } from '../operation/operation.js';
 const records = acts<ClientRecords>('clients');
 const changes = acts<ClientChangeRecords>('clients');
 const sql = acts<SqlActivities>('clients');
-const product = acts<ProductChangeActivities>('clients');
+const product = acts<ReversibleCommands>('clients');
 
 /** The product's own maintenance page: by its settings, and by whatever else its command does. nginx serves on. */
 export async function setMaintenance(input: OperationInput<SetMaintenanceParams>): Promise<void> {

@@ -1,4 +1,4 @@
-import type { ProductChangeActivities } from '../../activities/clients/commands/changes.js';
+import type { ReversibleCommands } from '../../activities/clients/commands/reversible.js';
 import type { ClientChangeRecords } from '../../activities/clients/records/client-change-records.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
 import { isCarriedTo } from '../contract/clients/client-change.js';
@@ -11,7 +11,7 @@ import { refreshSteps } from './refresh-steps.js';
 
 const records = acts<ClientChangeRecords>('clients');
 const sql = acts<SqlActivities>('clients');
-const product = acts<ProductChangeActivities>('clients');
+const product = acts<ReversibleCommands>('clients');
 
 /**
  * Carries new values to wherever the client has them. Every act reads them from the recorded change; the client's own

@@ -61,7 +61,7 @@ export async function runOperation<Params, Result>(
   try {
     await loans.take();
     await run.admission.take();
-    const result = await tell(run, story);
+    const result = await runStory(run, story);
     await tidy();
     await end(run, run.view().warnings.length > 0 ? 'succeeded_with_warnings' : 'succeeded', result);
     return result;
@@ -127,7 +127,7 @@ export async function claim(
   if (request.holdWindowMs !== undefined) run.limits = { ...run.limits, holdWindowMs: request.holdWindowMs };
 }
 
-async function tell<Params, Result>(run: Run, story: Story<Params, Result>): Promise<Result> {
+async function runStory<Params, Result>(run: Run, story: Story<Params, Result>): Promise<Result> {
   const steps = createSteps(run);
   const fanOut = createFanOut(run, steps);
   const operation: Operation<Params> = {

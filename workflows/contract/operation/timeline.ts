@@ -79,9 +79,9 @@ export function itemsOf(
   const items: TimelineItem[] = [];
   for (const event of events) {
     const { run } = state;
-    const told = tell(event, state);
-    if (told === undefined) continue;
-    const { type, step = null, message, data = {} } = told;
+    const described = describeEvent(event, state);
+    if (described === undefined) continue;
+    const { type, step = null, message, data = {} } = described;
     items.push({
       run,
       event: idOf(event.eventId),
@@ -97,19 +97,19 @@ export function itemsOf(
   return { items, state };
 }
 
-type Told = Pick<TimelineItem, 'type' | 'message'> & Partial<Pick<TimelineItem, 'step' | 'data'>>;
+type Described = Pick<TimelineItem, 'type' | 'message'> & Partial<Pick<TimelineItem, 'step' | 'data'>>;
 
-function tell(event: HistoryEvent, state: TimelineState): Told | undefined {
+function describeEvent(event: HistoryEvent, state: TimelineState): Described | undefined {
   return (
-    tellActivity(event, state) ??
-    tellWorkflow(event, state) ??
-    tellMessage(event, state) ??
-    tellChild(event) ??
-    tellEnd(event, state)
+    describeActivity(event, state) ??
+    describeWorkflow(event, state) ??
+    describeMessage(event, state) ??
+    describeChild(event) ??
+    describeEnd(event, state)
   );
 }
 
-function tellActivity(event: HistoryEvent, state: TimelineState): Told | undefined {
+function describeActivity(event: HistoryEvent, state: TimelineState): Described | undefined {
   const scheduled = event.activityTaskScheduledEventAttributes;
   if (scheduled) {
     const ref = decode(scheduled.input?.payloads?.[1]) as Partial<StepRef> | undefined;
@@ -142,10 +142,10 @@ function tellActivity(event: HistoryEvent, state: TimelineState): Told | undefin
       data: { attempt, kind },
     };
   }
-  return tellActivityEnd(event, state);
+  return describeActivityEnd(event, state);
 }
 
-function tellActivityEnd(event: HistoryEvent, state: TimelineState): Told | undefined {
+function describeActivityEnd(event: HistoryEvent, state: TimelineState): Described | undefined {
   const { activityTaskCompletedEventAttributes: done, activityTaskFailedEventAttributes: failed } = event;
   const { activityTaskTimedOutEventAttributes: late, activityTaskCanceledEventAttributes: cancelled } = event;
   const end = done ?? failed ?? late ?? cancelled;
@@ -168,7 +168,7 @@ function tellActivityEnd(event: HistoryEvent, state: TimelineState): Told | unde
 }
 
 /** What the workflow says of itself: its start, its state, its end as announced. */
-function tellWorkflow(event: HistoryEvent, state: TimelineState): Told | undefined {
+function describeWorkflow(event: HistoryEvent, state: TimelineState): Described | undefined {
   const started = event.workflowExecutionStartedEventAttributes;
   if (started) {
     if (state.run > 1) return undefined;
@@ -195,7 +195,7 @@ function tellWorkflow(event: HistoryEvent, state: TimelineState): Told | undefin
 }
 
 /** What reached the workflow from outside. */
-function tellMessage(event: HistoryEvent, state: TimelineState): Told | undefined {
+function describeMessage(event: HistoryEvent, state: TimelineState): Described | undefined {
   const signal = event.workflowExecutionSignaledEventAttributes;
   if (signal) {
     const name = signal.signalName ?? '';
@@ -221,7 +221,7 @@ function tellMessage(event: HistoryEvent, state: TimelineState): Told | undefine
   return { type: 'window_ended', step: state.holding, message: 'Nobody decided in time' };
 }
 
-function tellChild(event: HistoryEvent): Told | undefined {
+function describeChild(event: HistoryEvent): Described | undefined {
   const refused = event.startChildWorkflowExecutionFailedEventAttributes;
   if (refused) return child('child_not_started', refused.workflowId, 'not started');
   const started = event.childWorkflowExecutionStartedEventAttributes;
@@ -239,11 +239,11 @@ function tellChild(event: HistoryEvent): Told | undefined {
   return undefined;
 }
 
-function child(type: TimelineType, subject: string | null | undefined, outcome: string): Told {
+function child(type: TimelineType, subject: string | null | undefined, outcome: string): Described {
   return { type, message: `${subject ?? ''}: ${outcome}`, data: { subject: subject ?? '', outcome } };
 }
 
-function tellEnd(event: HistoryEvent, state: TimelineState): Told | undefined {
+function describeEnd(event: HistoryEvent, state: TimelineState): Described | undefined {
   if (event.workflowExecutionContinuedAsNewEventAttributes) {
     state.run += 1;
     state.calls = {};

@@ -6,10 +6,10 @@ import { baseData } from './commands.js';
 import type { ProductCommandName } from '../product/profile.js';
 import { createProductCommands } from './run-command.js';
 
-export type ProductChangeActivities = ReturnType<typeof createProductChangeActivities>;
+export type ReversibleCommands = ReturnType<typeof createReversibleCommands>;
 
 /** What the product itself changes of a client that exists, and takes back. Passwords stay as they are. */
-export function createProductChangeActivities(connections: Connections) {
+export function createReversibleCommands(connections: Connections) {
   const { clients } = connections;
   const { runCommand, runUndoCommand } = createProductCommands(connections);
 
