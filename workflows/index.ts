@@ -2,6 +2,7 @@ export { copyClient } from './clients/copy-client.js';
 export { createClient } from './clients/create-client.js';
 export { deleteClient } from './clients/delete-client.js';
 export { mailClient } from './clients/mail-client.js';
+export { pauseClient, resumeClient } from './clients/pause-client.js';
 export { rebootClient } from './clients/reboot-client.js';
 export { refreshClient } from './clients/refresh-client.js';
 export { issueCertificate } from './clients/issue-certificate.js';

@@ -39,8 +39,8 @@ export function createFleetRecords({ db }: { db: Db }) {
       )
       .orderBy(sql`array_position(array['test', 'demo', 'client'], ${clients.kind})`, asc(clients.id));
 
-  async function listClients({ serverId }: OnServer, verb: string): Promise<ChildToStart[]> {
-    return (await findClients({ serverId })).map((client) => childOf(client, { serverId, verb }));
+  async function listClients({ serverId }: OnServer): Promise<ChildToStart[]> {
+    return (await findClients({ serverId })).map((client) => childOf(client, { serverId }));
   }
 
   /** The newest operation of each subject under this parent: a retry starts rolled-back ones again. */
@@ -68,14 +68,12 @@ export function createFleetRecords({ db }: { db: Db }) {
       const others = (await findClients({ serverId })).filter((client) => client.versionTag !== versionTag);
       const higher = others.filter((client) => compareVersions(versionTag, client.versionTag) < 0);
       if (higher.length > 0 && !force) throw tooLow(versionTag, higher);
-      return others.map((client) =>
-        childOf(client, { serverId, verb: 'Switch', params: { versionTag, force } }),
-      );
+      return others.map((client) => childOf(client, { serverId, params: { versionTag, force } }));
     },
 
-    listClientsToMigrate: (on: OnServer, _step: StepContext) => listClients(on, 'Migrate'),
+    listClientsToMigrate: (on: OnServer, _step: StepContext) => listClients(on),
 
-    listClientsToRefresh: (on: OnServer, _step: StepContext) => listClients(on, 'Refresh'),
+    listClientsToRefresh: (on: OnServer, _step: StepContext) => listClients(on),
 
     /** Servers where clients may be placed, and others that still have some. */
     async listServersToReconfigurate(
@@ -95,7 +93,7 @@ export function createFleetRecords({ db }: { db: Db }) {
       return rows.map(({ id, name }) => ({
         subject: subjectId('server', id),
         params: { serverId: id, rules },
-        title: `Reconfigurate server ${id} (${name})`,
+        named: name,
       }));
     },
 
@@ -127,13 +125,13 @@ interface Found {
 
 function childOf(
   { id, subdomain }: Found,
-  { serverId, verb, params = {} }: OnServer & { verb: string; params?: object },
+  { serverId, params = {} }: OnServer & { params?: object },
 ): ChildToStart {
   return {
     subject: subjectId('client', id),
     params: { clientId: id, serverId, ...params },
     group: subjectId('server', serverId),
-    title: `${verb} client ${id} (${subdomain})`,
+    named: subdomain,
   };
 }
 

@@ -50,7 +50,7 @@ export function createReleaseRecords(db: Db) {
           existing,
           release: operation,
         };
-        return { subject: subjectId('server', id), params, title: `Build ${version} on ${name}` };
+        return { subject: subjectId('server', id), params, named: name };
       });
     },
   };

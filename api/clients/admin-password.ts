@@ -55,10 +55,7 @@ export async function setAdminPassword(deps: RouteDeps, request: SetPassword): P
         await requireClean(tx, request.id);
         const secret = await store(deps, tx, request);
         return {
-          subject,
-          answerId: request.id,
           params: { clientId: request.id, serverId: client.serverId, password: secret },
-          title: `Set the administrator's password of client ${request.id}`,
           abandon: (later) => deps.secrets.erase(later, secret),
         };
       },

@@ -65,7 +65,7 @@ export async function changeClient(
       const changed = Object.keys(wanted).sort();
       return {
         params: { fields: changed },
-        title: `Update client ${id} (${client.subdomain}): ${changed.join(', ')}`,
+        named: `${client.subdomain}: ${changed.join(', ')}`,
         changes: { ...wanted, ...(hostname === undefined ? {} : { hostname }) },
         detail: { fields: changed },
       };

@@ -2,7 +2,6 @@ import { type ClientRow, lockClient } from '../../db/queries/clients.js';
 import { findServer } from '../../db/queries/servers.js';
 import type { Tx } from '../../db/database.js';
 import type { CopyClientParams } from '../../workflows/contract/clients/clients.js';
-import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
@@ -30,14 +29,12 @@ export async function copyClient(deps: RouteDeps, request: CopyRequest): Promise
         await refuseTarget(tx, source, target);
         for (const client of [source, target]) await requireStatus(tx, client, PRESENT);
         return {
-          subject: subjectId('client', targetId),
-          answerId: targetId,
           params: {
             ...{ clientId: targetId, serverId: target.serverId },
             ...{ sourceId, sourceServerId: source.serverId },
             keepDays: deps.settings.backupKeepDays,
           },
-          title: `Copy client ${sourceId} (${source.subdomain}) into client ${targetId} (${target.subdomain})`,
+          named: `${source.subdomain} into ${target.subdomain}`,
         };
       },
     },

@@ -104,11 +104,9 @@ function preparedFor({
     ...(backup === undefined ? {} : { restoreFrom: backup }),
   };
   return {
-    subject: subjectId('client', client.id),
-    answerId: client.id,
     params,
     planParams: { ...params, planned: { subdomain, versionTag, adminPasswordGiven: password !== undefined } },
-    title: `Create client ${client.id} (${client.subdomain}.${server.domain})`,
+    named: `${client.subdomain}.${server.domain}`,
   };
 }
 

@@ -1,7 +1,6 @@
 import { listKeptOn } from '../../db/queries/client-places.js';
 import { lockClient } from '../../db/queries/clients.js';
 import type { DeleteClientParams } from '../../workflows/contract/clients/clients.js';
-import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
 import type { StartedBy } from '../operations/caller.js';
@@ -28,8 +27,6 @@ export function deleteClient(
       const { serverId, subdomain } = client;
       const keptOn = await listKeptOn(tx, id);
       return {
-        subject: subjectId('client', id),
-        answerId: id,
         params: {
           clientId: id,
           serverId,
@@ -37,7 +34,7 @@ export function deleteClient(
           keepDays: deps.settings.backupKeepDays,
           ...(keptOn.length === 0 ? {} : { keptOn }),
         },
-        title: `Delete client ${id} (${subdomain})`,
+        named: subdomain,
       };
     },
   });

@@ -28,7 +28,6 @@ export function setExpireDate(
       const licenseExpiresAt = momentOf(written, client.timezone);
       return {
         params: {},
-        title: `Set the licence end of client ${id}`,
         changes: licenseExpiresAt === undefined ? {} : { licenseExpiresAt },
         detail: { sender, license_expires_at: licenseExpiresAt ?? null },
       };

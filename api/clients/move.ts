@@ -3,7 +3,6 @@ import { listKeptOn } from '../../db/queries/client-places.js';
 import { findServer, type ServerRow, shareServer } from '../../db/queries/servers.js';
 import type { Tx } from '../../db/database.js';
 import type { MoveClientParams } from '../../workflows/contract/clients/clients.js';
-import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
@@ -37,15 +36,13 @@ export async function moveClient(deps: RouteDeps, request: MoveRequest): Promise
         await requireStatus(tx, client, PRESENT);
         await refuseKept(tx, request);
         return {
-          subject: subjectId('client', id),
-          answerId: id,
           params: {
             clientId: id,
             serverId: client.serverId,
             targetServerId,
             keepDays: deps.settings.moveKeepDays,
           },
-          title: `Move client ${id} (${client.subdomain}) to ${target.name}`,
+          named: `${client.subdomain} to ${target.name}`,
         };
       },
     },

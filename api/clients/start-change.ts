@@ -3,7 +3,6 @@ import { type ClientRow, lockClient } from '../../db/queries/clients.js';
 import type { Tx } from '../../db/database.js';
 import type { ClientStatus } from '../../workflows/contract/clients/statuses.js';
 import type { ClientChange } from '../../workflows/contract/clients/client-change.js';
-import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { OperationKind } from '../../workflows/contract/kinds.js';
 import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
@@ -14,7 +13,7 @@ import { requireStatus } from './status.js';
 
 interface Wish<Params> {
   params: Params;
-  title: string;
+  named?: string;
   /** what the operation carries to the client and then writes into its row */
   changes?: ClientChange;
   /** what the audit says beside */
@@ -44,15 +43,13 @@ export function startChange<Params>(
         const client = await lockClient(tx, id);
         if (client === undefined) throw noClient(id);
         await requireStatus(tx, client, allowed);
-        const { params, title, changes, detail } = await wish(client, tx);
+        const { params, named, changes, detail } = await wish(client, tx);
         if (changes !== undefined)
           await insertClientChange(tx, { operationId: operation.id, clientId: id, changes });
         const { serverId } = client;
         return {
-          subject: subjectId('client', id),
-          answerId: id,
           params: { ...params, clientId: id, serverId },
-          title,
+          ...(named === undefined ? {} : { named }),
           ...(detail === undefined ? {} : { detail }),
           abandon: (later) => deleteClientChange(later, operation.id),
         };

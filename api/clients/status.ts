@@ -26,7 +26,7 @@ export async function requireStatus(
   await requireClean(tx, id);
   if (allowed.includes(status)) return;
   const subject = subjectId('client', id);
-  const passing = status !== 'failed' && status !== 'expired' && status !== 'maintenance';
+  const passing = !CLIENT_STATUS_TRAITS[status].settled && status !== 'failed';
   if (passing && (await findOpenOperations(tx, [subject])).has(subject)) return;
   throw new Problem('wrong_status', {
     detail: `Client ${id} ${CLIENT_STATUS_TRAITS[status].refusal ?? `is ${status}`}`,

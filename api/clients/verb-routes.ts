@@ -39,7 +39,6 @@ interface Verb {
   allowed: readonly ClientStatus[];
   params?: typeof MaintainParams;
   operation: (path: { state?: '1' | '0' }) => object;
-  title: (id: number, path: { state?: '1' | '0' }) => string;
 }
 
 const VERBS: readonly Verb[] = [
@@ -50,7 +49,6 @@ const VERBS: readonly Verb[] = [
     description: "Runs the product's demo seeder.",
     allowed: PRESENT,
     operation: () => ({ enabled: true }) satisfies Own<SetDemoParams>,
-    title: (id) => `Enable the demo data of client ${id}`,
   },
   {
     path: 'demo_disable',
@@ -59,7 +57,6 @@ const VERBS: readonly Verb[] = [
     description: "Runs the inverse of the product's demo seeder.",
     allowed: PRESENT,
     operation: () => ({ enabled: false }) satisfies Own<SetDemoParams>,
-    title: (id) => `Disable the demo data of client ${id}`,
   },
   {
     path: 'maintain/{state}',
@@ -69,7 +66,6 @@ const VERBS: readonly Verb[] = [
     allowed: ['active', 'maintenance'],
     params: MaintainParams,
     operation: ({ state }) => ({ on: state === '1' }) satisfies Own<SetMaintenanceParams>,
-    title: (id, { state }) => `Turn the maintenance page of client ${id} ${state === '1' ? 'on' : 'off'}`,
   },
   {
     path: 'reboot',
@@ -78,7 +74,23 @@ const VERBS: readonly Verb[] = [
     description: 'Restarts them and waits until they are healthy.',
     allowed: PRESENT,
     operation: () => ({}),
-    title: (id) => `Restart the containers of client ${id}`,
+  },
+  {
+    path: 'pause',
+    kind: 'pause_client',
+    summary: "Stop a client's containers, and keep them stopped",
+    description:
+      'Visitors get 503. Data, names and version stay; it is not counted, switched or watched meanwhile.',
+    allowed: ['active'],
+    operation: () => ({}),
+  },
+  {
+    path: 'resume',
+    kind: 'resume_client',
+    summary: 'Start a paused client again',
+    description: 'Starts its containers, waits until they are healthy, and serves its visitors again.',
+    allowed: ['paused'],
+    operation: () => ({}),
   },
   {
     path: 'send_success',
@@ -88,7 +100,6 @@ const VERBS: readonly Verb[] = [
       'The password is in it only as long as it is kept: until the first such mail, at most 7 days.',
     allowed: PRESENT,
     operation: () => ({ template: 'send_success' }) satisfies Own<MailClientParams>,
-    title: (id) => `Mail send_success to client ${id}`,
   },
   {
     path: 'send_expire',
@@ -97,7 +108,6 @@ const VERBS: readonly Verb[] = [
     description: 'Says when it ends, or that it has ended.',
     allowed: PRESENT,
     operation: () => ({ template: 'send_expire' }) satisfies Own<MailClientParams>,
-    title: (id) => `Mail send_expire to client ${id}`,
   },
 ];
 
@@ -130,7 +140,7 @@ function addVerb(
   deps: RouteDeps,
   { verb, method }: { verb: Verb; method: 'get' | 'post' },
 ): void {
-  const { path, kind, summary, description, allowed, operation, title } = verb;
+  const { path, kind, summary, description, allowed, operation } = verb;
   router.add(
     {
       ...starting,
@@ -150,7 +160,7 @@ function addVerb(
         id,
         ...startOf(c, query),
         allowed,
-        wish: () => ({ params: operation(rest), title: title(id, rest) }),
+        wish: () => ({ params: operation(rest) }),
       });
       return startedAnswer(result);
     },

@@ -1,7 +1,6 @@
 import { type ClientRow, lockClient } from '../../db/queries/clients.js';
 import type { Tx } from '../../db/database.js';
 import type { MigrateClientParams, SwitchClientParams } from '../../workflows/contract/clients/clients.js';
-import { subjectId } from '../../workflows/contract/operation/ids.js';
 import { compareVersions, splitImage } from '../../workflows/contract/clients/versions.js';
 import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
@@ -40,7 +39,7 @@ export function switchClient(deps: RouteDeps, request: SwitchRequest): Promise<S
         const versionTag = requireVersion(client, request);
         const params = { clientId: id, serverId: client.serverId, versionTag, force };
         return {
-          ...preparedOf(client, `Switch client ${id} (${client.subdomain}) to ${versionTag}`),
+          named: client.subdomain,
           params: { ...params, keepDays: deps.settings.backupKeepDays },
         };
       },
@@ -63,16 +62,12 @@ export function migrateClient(
         const client = await lockChangeable(tx, id);
         const keepDays = deps.settings.backupKeepDays;
         return {
-          ...preparedOf(client, `Migrate client ${id} (${client.subdomain})`),
+          named: client.subdomain,
           params: { clientId: id, serverId: client.serverId, keepDays },
         };
       },
     },
   );
-}
-
-function preparedOf({ id }: ClientRow, title: string) {
-  return { subject: subjectId('client', id), answerId: id, title };
 }
 
 /** One whose environment is not there, or on its way, has no version to change. */

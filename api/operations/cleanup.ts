@@ -32,9 +32,7 @@ export function startCleanup(
         throw new Problem('nothing_left', { detail: `Nothing is to be undone on ${subject}` });
       }
       return {
-        subject,
         answerId: id,
-        title: `Clean up ${subject}`,
         params: { subject, places },
       };
     },

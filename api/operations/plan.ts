@@ -13,10 +13,16 @@ import {
   type PlannedStep,
 } from '../../workflows/contract/operation/plan.js';
 import { ENGINE_ATTRIBUTES } from '../../workflows/contract/operation/search-attributes.js';
-import { requireKind } from '../../workflows/contract/kinds.js';
+import { type OperationKind, requireKind } from '../../workflows/contract/kinds.js';
 import { Problem } from '../http/problem.js';
 import { findHolder } from './holder.js';
-import { type Caller, type Prepared, type StartDeps, type StartRequest } from './record-start.js';
+import {
+  describeStart,
+  type Caller,
+  type Prepared,
+  type StartDeps,
+  type StartRequest,
+} from './record-start.js';
 import { holderRef, refOf } from './refusals.js';
 
 /** `docs/contract/operations.md`, Reading an operation: whoever asks for a plan waits for it. */
@@ -50,14 +56,12 @@ export async function planOperation<Params>(
   await temporal.requireReachable();
   const prepared = await rehearse(db, (tx) => prepare(tx, { id: ulid(), digest }));
   if ('existing' in prepared) return nothingToDo(db, prepared.existing);
-  const { subject, title } = prepared;
+  const { subject, title } = describeStart(kind, prepared);
   const holder = await findHolder(deps, subject);
   const busy = holder.free ? {} : { busy: holderRef(holder) };
-  const { steps } = await askWorkflow(deps, requireKind(kind).workflow, prepared, caller).catch(
-    (error: unknown) => {
-      throw problemOfPlan(error, holder.free ? {} : { operation: holderRef(holder) });
-    },
-  );
+  const { steps } = await askWorkflow(deps, kind, prepared, caller).catch((error: unknown) => {
+    throw problemOfPlan(error, holder.free ? {} : { operation: holderRef(holder) });
+  });
   return { plan: { kind, subject, title, steps, ...busy } };
 }
 
@@ -85,13 +89,15 @@ async function nothingToDo(db: Db, existing: string): Promise<Planned> {
 
 async function askWorkflow<Params>(
   { temporal }: StartDeps,
-  workflow: string,
-  { subject, title, params, planParams = params }: Prepared<Params>,
+  kind: OperationKind,
+  prepared: Prepared<Params>,
   { actor, requestId }: Caller,
 ): Promise<OperationPlan> {
+  const { params, planParams = params } = prepared;
+  const { subject, title } = describeStart(kind, prepared);
   const input: OperationInput<Params> = { plan: true, params: planParams };
   const handle = await temporal.within(START_MS, () =>
-    temporal.client.workflow.start(workflow, {
+    temporal.client.workflow.start(requireKind(kind).workflow, {
       workflowId: planId(ulid()),
       taskQueue: temporal.taskQueue,
       workflowExecutionTimeout: EXECUTION_TIMEOUT_MS,

@@ -13,6 +13,8 @@ import {
 } from '../../db/queries/operation-starts.js';
 import type { OperationInput, OperationRequest } from '../../workflows/contract/operation/operation.js';
 import { findKind, type OperationKind, requireKind } from '../../workflows/contract/kinds.js';
+import { titleOf } from '../../workflows/contract/operation/definition.js';
+import { placeOf } from '../../workflows/contract/operation/places.js';
 import type { Metrics } from '../http/metrics.js';
 import { Problem } from '../http/problem.js';
 import type { Temporal } from './temporal.js';
@@ -40,13 +42,14 @@ export interface Caller {
 }
 
 export interface Prepared<Params> {
-  subject: string;
-  /** id that the answer names: the subject's own */
-  answerId: number | string;
+  /** subject, title and places follow from them and the kind */
   params: Params;
   /** what a plan is given instead: it finds nothing of what `prepare` wrote */
   planParams?: Params;
-  title: string;
+  /** what people call what it works on, behind the title: `acme.example.test` */
+  named?: string;
+  /** id that the answer names; absent: the subject's own */
+  answerId?: number | string;
   /** what the audit says beside who, when and which route */
   detail?: Record<string, unknown>;
   /** takes back what `prepare` wrote, when the start is refused */
@@ -146,12 +149,12 @@ async function write<Params>(tx: Tx, request: StartRequest<Params>, digest: stri
   if ('existing' in prepared) {
     throw new Repeated({ is: 'repeated', operation: prepared.existing, answerId: prepared.answerId });
   }
-  const { subject, params, title, answerId, detail, abandon } = prepared;
+  const { params, detail, abandon } = prepared;
+  const { subject, title, places, answerId } = describeStart(kind, prepared);
   const twin = await findUnconfirmedTwin(tx, { subject, requestDigest: digest });
   if (twin !== undefined) throw new Repeated({ is: 'repeated', operation: twin.id, answerId });
   await refuseRestricted(tx, { subject, kind });
   const input: OperationInput<Params> = { operation: { id, actor, requestId, title, ...options }, params };
-  const places = requireKind(kind).places?.(params as never) ?? [];
   const common = { kind, subject, title, actor, requestId, requestDigest: digest, places };
   const row = await insertOperation(tx, { id, state: 'starting', input, ...common });
   if (key !== undefined) await completeIdempotencyKey(tx, { actor, route, key }, String(answerId));
@@ -164,4 +167,20 @@ async function write<Params>(tx: Tx, request: StartRequest<Params>, digest: stri
 async function refuseRestricted(tx: Tx, { subject, kind }: { subject: string; kind: string }): Promise<void> {
   const leaver = findKind(kind)?.cleaning === true ? undefined : await findLeaver(tx, subject);
   if (leaver !== undefined) throw needsCleanup(leaver);
+}
+
+/** What follows from the kind and its parameters. */
+export function describeStart<Params>(
+  kind: OperationKind,
+  { params, named, answerId }: Pick<Prepared<Params>, 'params' | 'named' | 'answerId'>,
+): { subject: string; title: string; places: string[]; answerId: number | string } {
+  const definition = requireKind(kind);
+  const subject = definition.subject(params as never);
+  const { id } = placeOf(subject);
+  return {
+    subject,
+    title: titleOf(definition, params as never, named),
+    places: definition.places?.(params as never) ?? [],
+    answerId: answerId ?? (/^\d+$/.test(id) ? Number(id) : id),
+  };
 }

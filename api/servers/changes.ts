@@ -1,7 +1,6 @@
 import { shareServer, type ServerRow } from '../../db/queries/servers.js';
 import type { Tx } from '../../db/database.js';
 import type { BuildImageParams, BuildMasterForAllParams } from '../../workflows/contract/servers/builds.js';
-import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { ServerParams } from '../../workflows/contract/servers/maintenance.js';
 import { AUTO_VERSION } from '../../workflows/contract/clients/versions.js';
 import type { StartedBy } from '../operations/caller.js';
@@ -22,7 +21,7 @@ export async function buildImage(
   deps: RouteDeps,
   { caller, options, ...params }: StartedBy & BuildImageParams,
 ): Promise<Started | Planned> {
-  const { serverId, version, branch, existing } = params;
+  const { serverId, version, existing } = params;
   await requireServer(deps, serverId);
   return startOperation<BuildImageParams>(deps, {
     kind: 'build_image',
@@ -33,9 +32,7 @@ export async function buildImage(
     },
     async prepare(tx) {
       const { name } = await heldServer(tx, serverId);
-      const what = version === AUTO_VERSION ? `the next version of ${branch}` : version;
-      const title = `Build ${what} on ${name}`;
-      return { subject: subjectId('server', serverId), answerId: serverId, params, title, serverId };
+      return { params, named: name };
     },
   });
 }
@@ -67,23 +64,15 @@ export function buildMasterForAll(
     caller,
     options,
     prepare: async () => ({
-      subject: subjectId('fleet', 'build_master_for_all'),
-      answerId: 'build_master_for_all',
       params,
-      title: `Build ${params.version} on every server`,
     }),
   });
 }
 
-const TITLES = {
-  prune_server: 'Remove unused images from',
-  reboot_server: 'Reboot',
-} as const;
-
 /** `reboot_server` is 422 `cannot_reboot` where the host says that the SSH user has no right to. */
 export async function workOnServer(
   deps: RouteDeps,
-  kind: keyof typeof TITLES,
+  kind: 'prune_server' | 'reboot_server',
   { serverId, caller, options }: StartedBy & { serverId: number },
 ): Promise<Started | Planned> {
   await requireServer(deps, serverId);
@@ -96,13 +85,7 @@ export async function workOnServer(
     },
     async prepare(tx) {
       const { name } = await heldServer(tx, serverId);
-      const subject = subjectId('server', serverId);
-      return {
-        subject,
-        answerId: serverId,
-        params: { serverId },
-        title: `${TITLES[kind]} ${name}`,
-      };
+      return { params: { serverId }, named: name };
     },
   });
 }

@@ -36,11 +36,10 @@ export function addFanOutRoutes(router: Router, deps: RouteDeps): void {
       return startOnServer(deps, 'switch_all', {
         ...request,
         params: { serverId: params.id, ...name, force, rules: rulesFrom(body, query) },
-        title: `Switch all clients of server ${params.id} to ${name.versionTag}`,
       });
     },
   });
-  for (const { path, kind, summary, description, title } of ON_SERVERS) {
+  for (const { path, kind, summary, description } of ON_SERVERS) {
     addBoth(router, {
       path,
       tag: 'Servers',
@@ -53,7 +52,6 @@ export function addFanOutRoutes(router: Router, deps: RouteDeps): void {
         startOnServer(deps, kind, {
           ...request,
           params: { serverId: id, rules: rulesFrom(body, query) },
-          title: `${title} of server ${id}`,
         }),
     });
   }
@@ -76,7 +74,6 @@ const ON_SERVERS = [
     kind: 'migrate_all',
     summary: 'Migrate the databases of all clients of a server',
     description: 'Each as by its own `migrate`.',
-    title: 'Migrate all clients',
   },
   {
     path: '/servers/{id}/deploy',
@@ -84,7 +81,6 @@ const ON_SERVERS = [
     summary: 'Make all configurations of a server anew',
     description:
       '`.env`, Compose file, PHP settings and vhost of every client; containers are restarted where something changed. `migrate_all` is due afterwards.',
-    title: 'Deploy all configurations',
   },
 ] as const;
 

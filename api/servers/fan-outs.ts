@@ -4,7 +4,6 @@ import type {
   ServerFanOutParams,
   SwitchAllParams,
 } from '../../workflows/contract/servers/fleet.js';
-import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
 import type { Planned } from '../operations/plan.js';
@@ -15,12 +14,7 @@ import { Problem } from '../http/problem.js';
 export function startOnServer(
   deps: RouteDeps,
   kind: 'switch_all' | 'migrate_all' | 'deploy_server',
-  {
-    caller,
-    options,
-    params,
-    title,
-  }: StartedBy & { params: ServerFanOutParams | SwitchAllParams; title: string },
+  { caller, options, params }: StartedBy & { params: ServerFanOutParams | SwitchAllParams },
 ): Promise<Started | Planned> {
   const { serverId } = params;
   return startOperation<ServerFanOutParams | SwitchAllParams>(deps, {
@@ -31,10 +25,8 @@ export function startOnServer(
       const server = await shareServer(tx, serverId);
       if (server === undefined) throw new Problem('not_found', { detail: `There is no server ${serverId}` });
       return {
-        subject: subjectId('server', serverId),
-        answerId: serverId,
         params,
-        title: `${title} (${server.name})`,
+        named: server.name,
       };
     },
   });
@@ -50,10 +42,7 @@ export function startReconfigurate(
     caller,
     options,
     prepare: async () => ({
-      subject: subjectId('fleet', 'reconfigurate'),
-      answerId: 'reconfigurate',
       params,
-      title: 'Reconfigurate all servers',
     }),
   });
 }

@@ -187,7 +187,7 @@ export function createStandIns(): StandIns {
 function buildsOf(release: string, version: string): ChildToStart[] {
   return [51, 52].map((serverId) => {
     const params: BuildImageParams = { serverId, branch: 'master', version, existing: 'keep', release };
-    return { subject: `server:${serverId}`, params, title: `Build ${version} on server ${serverId}` };
+    return { subject: `server:${serverId}`, params };
   });
 }
 

@@ -34,6 +34,7 @@ export function fannedOut(input: OperationInput<FanOutParams>): Promise<FanOutRe
       of: {
         workflow: op.params.of ?? 'scripted',
         kind: op.params.of === 'fannedOut' ? 'fanned_out' : 'scripted',
+        title: () => 'Scripted',
       },
       rules: op.params.rules,
     }),

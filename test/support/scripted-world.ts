@@ -4,10 +4,6 @@ import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Duration } from '@temporalio/common';
 import { ulid } from 'ulid';
-import { createCertificateSweep } from '../../activities/clients/certificates/activities.js';
-import { createOverdueSources } from '../../activities/clients/moves/overdue-sources.js';
-import { gather } from '../../activities/operation/gather.js';
-import { createActiveServers } from '../../activities/servers/active-servers.js';
 import type { WaitPace } from '../../activities/operation/admissions.js';
 import type { StepInterceptorOptions } from '../../activities/operation/step-interceptor.js';
 import { operations, operationEvents, operationSteps, operationUndos } from '../../db/schema/index.js';
@@ -111,15 +107,7 @@ export async function openScriptedSystem(
               : { ok: true, params: { ...(params as object), ...input } },
           ),
       },
-      activities: {
-        ...worldActivities(world, faults),
-        // what the night asks of the wings' records
-        clients: gather(
-          createOverdueSources(services.database.db),
-          createCertificateSweep(services.database.db),
-        ),
-        servers: createActiveServers(services.database.db),
-      },
+      activities: worldActivities(world, faults),
       log: { warn: () => undefined },
       inject: injector(faults),
       ...(own.waitPace === undefined ? {} : { waitPace: own.waitPace }),

@@ -5,6 +5,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { LeftUndo } from '../contract/operation/cleanup.js';
+import { titleOf } from '../contract/operation/definition.js';
 import { failure } from '../contract/operation/failures.js';
 import type { FanOutResult } from '../contract/operation/fan-out.js';
 import { OPERATION_ID } from '../contract/operation/ids.js';
@@ -126,14 +127,14 @@ function createPlanning<Params>({ id, params, subject }: CreatePlanning<Params>)
     if (outlived !== true) note({ key: `${key}-left`, title: leaveTitle, kind: 'leave' });
   }
 
-  async function fanOut(key: string, { title, list, of: { kind } }: FanOutOptions): Promise<FanOutResult> {
+  async function fanOut(key: string, { title, list, of }: FanOutOptions): Promise<FanOutResult> {
     note({ key, title, kind: 'check' });
     const children = await look(key, title, list);
-    for (const { subject: target, title: childTitle = kind } of children.slice(0, CHILDREN_SHOWN)) {
-      note({ key: `${key}/${target}`, title: childTitle, kind: 'child', target });
+    for (const { subject: target, params: its, named } of children.slice(0, CHILDREN_SHOWN)) {
+      note({ key: `${key}/${target}`, title: titleOf(of, its as never, named), kind: 'child', target });
     }
     const more = children.length - CHILDREN_SHOWN;
-    if (more > 0) note({ key: `${key}/…`, title: `${kind} of ${more} more`, kind: 'child' });
+    if (more > 0) note({ key: `${key}/…`, title: `${of.kind} of ${more} more`, kind: 'child' });
     return { total: children.length, done: children.length, failed: 0, notStarted: 0, open: [] };
   }
 

@@ -7,6 +7,7 @@ import { type Harness, openHarness } from '../harness.js';
 
 const VERBS = [
   'demo_enable',
+  'pause',
   'demo_disable',
   'maintain/1',
   'maintain/0',
@@ -51,7 +52,10 @@ describe('managing a client', () => {
       ['creating', [...VERBS, 'expire_date', '']],
       ['deleting', [...VERBS, 'expire_date', '']],
       ['moving', [...VERBS, 'expire_date', '']],
-      ['expired', ['maintain/1', 'maintain/0']],
+      ['expired', ['maintain/1', 'maintain/0', 'pause', 'resume']],
+      ['maintenance', ['pause', 'resume']],
+      ['active', ['resume']],
+      ['paused', [...VERBS, 'expire_date', '']],
     ] as const) {
       const id = await addClient(status);
       for (const verb of refused) {
@@ -66,19 +70,33 @@ describe('managing a client', () => {
   it('starts one operation per verb, by GET and POST alike, whatever allowed status it has', async () => {
     for (const status of ['active', 'maintenance', 'expired'] as const) {
       for (const verb of [...VERBS, 'expire_date', ''].filter(
-        (name) => status !== 'expired' || !name.startsWith('maintain'),
+        (name) =>
+          (status === 'active' || name !== 'pause') && (status !== 'expired' || !name.startsWith('maintain')),
       )) {
         const id = await addClient(status);
-        const response = await send(id, verb);
+        const method = id % 2 === 0 ? 'GET' : 'POST';
+        const response = await send(id, verb, method);
         assert.equal(response.status, 202, await response.clone().text());
         assert.equal(response.headers.get('cache-control'), 'no-store');
         assert.equal((await startedOn(id)).length, 1);
         // an equal request finds it, another one is told of it
-        assert.equal((await send(id, verb)).status, 200);
+        const again = await send(id, verb, method);
+        assert.equal(again.status, 200, await again.clone().text());
         const other = await api.call('DELETE', `/clients/${id}`);
         assert.equal(other.status, 409);
       }
     }
+  });
+
+  it('resumes a paused client, and deletes it', async () => {
+    const [one, other] = [await addClient('paused'), await addClient('paused')];
+    assert.equal((await send(one, 'resume')).status, 202);
+    assert.equal((await api.call('DELETE', `/clients/${other}`)).status, 202);
+    const { data } = (await (await api.call('GET', '/clients?status=paused&per_page=100')).json()) as {
+      data: { id: number; status: string }[];
+    };
+    assert.ok([one, other].every((id) => data.some((listed) => listed.id === id)));
+    assert.ok(data.every(({ status }) => status === 'paused'));
   });
 
   it('records what an update changes beside the operation, and no value in its input', async () => {
@@ -128,17 +146,13 @@ describe('managing a client', () => {
     assert.equal((entry?.detail as { sender?: string } | null)?.sender, 'Jo');
   });
 
-  let turn = 0;
-  /** Verbs by GET and POST in turns; `''` is an update. */
-  function send(id: number, verb: string): Promise<Response> {
+  /** `''` is an update. */
+  function send(id: number, verb: string, method: 'GET' | 'POST' = 'GET'): Promise<Response> {
     if (verb === '') return api.call('PUT', `/clients/${id}`, { form: { license: 'new' } });
     if (verb === 'expire_date') {
       const form = { sender: 'Jo', license_expires_at: '2031-01-31' };
       return api.call('POST', `/clients/${id}/expire_date`, { form });
     }
-    // in pairs, so that an equal request is one by the same method
-    const method = Math.floor(turn / 2) % 2 === 0 ? 'GET' : 'POST';
-    turn += 1;
     return api.call(method, `/clients/${id}/${verb}`);
   }
 

@@ -10,6 +10,7 @@ import { bundleWorkflows } from '../../../worker/bundle.js';
 import { DEFAULT_LIMITS } from '../../../worker/limits.js';
 import { createWorker } from '../../../worker/worker.js';
 import type { ClientThing } from '../../../workflows/contract/clients/clients.js';
+import type { ClientStatus } from '../../../workflows/contract/clients/statuses.js';
 import { type FailureKind, failure } from '../../../workflows/contract/operation/failures.js';
 import type { PlannedStep } from '../../../workflows/contract/operation/plan.js';
 import { createStandIns } from '../../replay/stand-ins.js';
@@ -161,7 +162,7 @@ describe('plan=true on a route that starts an operation', () => {
   }
 
   /** An active client like one that was created, without the time that this takes. */
-  async function addClient(): Promise<number> {
+  async function addClient(status: ClientStatus = 'active'): Promise<number> {
     template ??= createdClient();
     const [made] = await api.db
       .select()
@@ -169,7 +170,7 @@ describe('plan=true on a route that starts an operation', () => {
       .where(eq(clients.id, (await template).id));
     assert.ok(made);
     const { id: _, ...row } = made;
-    const changes = { subdomain: `copy${(names += 1)}`, port: null, subnetIndex: null };
+    const changes = { status, subdomain: `copy${(names += 1)}`, port: null, subnetIndex: null };
     const [copy] = await api.db
       .insert(clients)
       .values({ ...row, ...changes })
@@ -217,15 +218,23 @@ describe('plan=true on a route that starts an operation', () => {
       form: { sender: 'Jo', license_expires_at: '2032-01-31' },
     }),
     ...Object.fromEntries(
-      ['demo_enable', 'demo_disable', 'maintain/{state}', 'reboot', 'send_success', 'send_expire'].flatMap(
-        (verb) =>
-          ['GET', 'POST'].map((method) => [
-            `${method} /clients/{id}/${verb}`,
-            async () => ({
-              method,
-              path: `/clients/${await addClient()}/${verb.replace('{state}', '1')}`,
-            }),
-          ]),
+      [
+        'demo_enable',
+        'demo_disable',
+        'maintain/{state}',
+        'reboot',
+        'pause',
+        'resume',
+        'send_success',
+        'send_expire',
+      ].flatMap((verb) =>
+        ['GET', 'POST'].map((method) => [
+          `${method} /clients/{id}/${verb}`,
+          async () => ({
+            method,
+            path: `/clients/${await addClient(verb === 'resume' ? 'paused' : 'active')}/${verb.replace('{state}', '1')}`,
+          }),
+        ]),
       ),
     ),
     ...onBoth(
@@ -348,7 +357,7 @@ describe('plan=true on a route that starts an operation', () => {
     const id = subject.split(':')[1];
     assert.deepEqual(
       [kind, title],
-      ['create_client', `Create client ${id} (${form.subdomain}.clients.example.test)`],
+      ['create_client', `Create client ${id} on server ${serverId} (${form.subdomain}.clients.example.test)`],
     );
     const listed = steps.map(({ key }) => key).filter((key) => key !== 'commit');
     // the server has certificates made, as servers do by default

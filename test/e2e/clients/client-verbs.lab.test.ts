@@ -70,6 +70,27 @@ for (const [slot, hostName] of [
       assert.equal((await page()).status, 200);
     });
 
+    it('GET pause and resume: stopped over a restart of Docker, shown, and as it was afterwards', async () => {
+      const running = async () =>
+        (await host.exec(`docker inspect -f '{{.State.Running}}' client${id}`)).stdout.trim();
+      const before = await clientSnapshot(system, host, id);
+      await done('GET', 'pause');
+      assert.deepEqual(
+        [await running(), (await page()).status, (await row())['status']],
+        ['false', 503, 'paused'],
+      );
+      const refused = await system.call('GET', `/clients/${id}/reboot`);
+      assert.equal(refused.status, 409, 'it is resumed first');
+      await done('GET', 'resume');
+      assert.deepEqual(
+        [await running(), (await page()).status, (await row())['status']],
+        ['true', 200, 'active'],
+      );
+      assert.deepEqual(await clientSnapshot(system, host, id), before);
+      const { body } = await system.call('GET', `/operations?client=${id}&kind=resume_client`);
+      assert.match(JSON.stringify(body['data']), /Resume client/);
+    });
+
     it('GET send_success and send_expire', async () => {
       const known = system.mails.length;
       await done('GET', 'send_success');

@@ -93,6 +93,22 @@ export const CHANGE_PATHS: readonly RecordedPath[] = [
     drive: retryOnce,
     ends: 'succeeded',
   },
+  { workflow: 'pauseClient', path: 'success', subject: 'client:262', params: client(262), ends: 'succeeded' },
+  {
+    workflow: 'pauseClient',
+    path: 'rolled-back',
+    subject: 'client:263',
+    params: client(263),
+    inject: failsFirst('record', 'Conflict'),
+    ends: 'rolled_back',
+  },
+  {
+    workflow: 'resumeClient',
+    path: 'success',
+    subject: 'client:264',
+    params: client(264),
+    ends: 'succeeded',
+  },
   {
     workflow: 'mailClient',
     path: 'success',

@@ -33,7 +33,7 @@ describe('statuses of clients', () => {
   });
 
   it('stand in one list', () => {
-    const folders = ['workflows', 'activities', 'api', 'db', 'worker'];
+    const folders = ['workflows', 'activities', 'api', 'db', 'worker', 'start', 'lab', 'bench'];
     const files = folders.flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
         .filter((file) => file.endsWith('.ts'))

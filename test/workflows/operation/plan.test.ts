@@ -46,7 +46,10 @@ describe('a plan', () => {
     },
     every: ({ count }) =>
       Promise.resolve(
-        Array.from({ length: count }, (_, index) => ({ subject: `client:${index + 1}`, params: {} })),
+        Array.from({ length: count }, (_, index) => ({
+          subject: `client:${index + 1}`,
+          params: { shelf: index + 1 },
+        })),
       ),
     take({ shelf, what }) {
       shelves.set(
@@ -156,10 +159,10 @@ describe('a plan', () => {
     const { steps } = (await handle.result()) as OperationPlan;
     assert.deepEqual(steps.slice(0, 2), [
       { key: 'all', kind: 'check', title: 'Every shelf', target: 'fleet:fill' },
-      { key: 'all/client:1', kind: 'child', title: 'fill_shelf', target: 'client:1' },
+      { key: 'all/client:1', kind: 'child', title: 'Fill 1', target: 'client:1' },
     ]);
     assert.deepEqual(steps.slice(200), [
-      { key: 'all/client:200', kind: 'child', title: 'fill_shelf', target: 'client:200' },
+      { key: 'all/client:200', kind: 'child', title: 'Fill 200', target: 'client:200' },
       { key: 'all/…', kind: 'child', title: 'fill_shelf of 3 more', target: 'fleet:fill' },
     ]);
     await assert.rejects(services.client.workflow.getHandle('client:1').describe(), WorkflowNotFoundError);

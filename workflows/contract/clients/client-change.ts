@@ -22,7 +22,7 @@ export interface ClientChange {
   licenseExpiresAt?: string | null;
   billingType?: string;
   kind?: 'client' | 'demo' | 'test';
-  status?: StatusWith<'present'>;
+  status?: StatusWith<'settled'>;
   demo?: boolean;
 }
 export type ChangedField = keyof ClientChange;

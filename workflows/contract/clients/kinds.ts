@@ -22,7 +22,8 @@ import type {
 import type { LockClientParams, NotifyExpiryParams } from './licenses.js';
 import { TAG } from './versions.js';
 
-interface OnClient {
+/** Parameters of an operation on one client that need nothing else. */
+export interface OnClient {
   clientId: number;
   serverId: number;
 }
@@ -122,6 +123,14 @@ export const CLIENT_KINDS = defineKinds({
   reboot_client: onClient<RebootClientParams>({
     workflow: 'rebootClient',
     title: ({ clientId }) => `Restart the containers of client ${clientId}`,
+  }),
+  pause_client: onClient<OnClient>({
+    workflow: 'pauseClient',
+    title: ({ clientId }) => `Pause client ${clientId}`,
+  }),
+  resume_client: onClient<OnClient>({
+    workflow: 'resumeClient',
+    title: ({ clientId }) => `Resume client ${clientId}`,
   }),
   mail_client: ofClient<MailClientParams>({
     workflow: 'mailClient',

@@ -8,12 +8,14 @@ interface Traits {
   named: boolean;
   /** it is somebody's still: lists show it */
   listed: boolean;
+  /** it lasts until somebody changes it, and may be what a change leads to */
+  settled: boolean;
   /** why it may not be changed; null: it may, or an operation is just at it */
   refusal: string | null;
 }
 
-const AT_REST = { present: true, watched: true, named: true, listed: true } as const;
-const ON_ITS_WAY = { present: false, named: true, listed: true } as const;
+const AT_REST = { present: true, watched: true, named: true, listed: true, settled: true } as const;
+const ON_ITS_WAY = { present: false, named: true, listed: true, settled: false } as const;
 
 /** Every status of a client, in the order of its life. */
 export const CLIENT_STATUS_TRAITS = {
@@ -21,13 +23,20 @@ export const CLIENT_STATUS_TRAITS = {
   active: { ...AT_REST, refusal: null },
   maintenance: { ...AT_REST, refusal: 'is in maintenance: turn that off first' },
   expired: { ...AT_REST, refusal: 'has expired: set a new expire_date first' },
+  paused: {
+    ...{ present: false, watched: false, named: true, listed: true, settled: true },
+    refusal: 'is paused: resume it first',
+  },
   moving: { ...ON_ITS_WAY, watched: true, refusal: 'is being moved' },
   deleting: { ...ON_ITS_WAY, watched: false, refusal: 'is being deleted' },
   failed: {
-    ...{ present: false, watched: false, named: false, listed: true },
+    ...{ present: false, watched: false, named: false, listed: true, settled: false },
     refusal: 'has failed: create it again first',
   },
-  deleted: { present: false, watched: false, named: false, listed: false, refusal: 'is deleted' },
+  deleted: {
+    ...{ present: false, watched: false, named: false, listed: false, settled: false },
+    refusal: 'is deleted',
+  },
 } as const satisfies Record<string, Traits>;
 
 type Table = typeof CLIENT_STATUS_TRAITS;

@@ -46,3 +46,12 @@ export function admissionOf<Params>(
   if (mode === undefined || wanted.length === 0) return undefined;
   return { places: wanted, ...(mode === 'exclusive' ? { exclusive: true } : {}) };
 }
+
+/** One line for people: the kind's own, and behind it what they call what it works on. */
+export function titleOf<Params>(
+  { title }: Pick<Definition<Params>, 'title'>,
+  params: Params,
+  named?: string,
+): string {
+  return `${title(params)}${named === undefined ? '' : ` (${named})`}`;
+}

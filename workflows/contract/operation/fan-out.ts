@@ -21,7 +21,8 @@ export interface ChildToStart {
   params: unknown;
   /** what shares one window, such as the server */
   group?: string;
-  title?: string;
+  /** what people call it, behind its title */
+  named?: string;
 }
 
 export interface FanOutRules {

@@ -8,6 +8,7 @@ import {
   type FanOutRecords,
   type SilentChild,
 } from '../../contract/operation/fan-out.js';
+import { titleOf } from '../../contract/operation/definition.js';
 import { makeOperationId } from '../../contract/operation/ids.js';
 import type { OperationRequest } from '../../contract/operation/operation.js';
 import type { FanOutOptions, FanOutState } from './state.js';
@@ -115,9 +116,9 @@ export function createChildren(state: FanOutState): Children {
   return { start, startWhenFree, watchSilent, lookAt };
 }
 
-function childOptions(run: Run, { of: { kind } }: FanOutOptions, child: ChildToStart, id: string) {
+function childOptions(run: Run, { of }: FanOutOptions, child: ChildToStart, id: string) {
   const { actor, requestId, root, onFailure, holdWindowMs } = run.request;
-  const title = child.title ?? `${kind} ${child.subject}`;
+  const title = titleOf(of, child.params as never, child.named);
   const operation: OperationRequest = {
     id,
     actor,
@@ -135,7 +136,7 @@ function childOptions(run: Run, { of: { kind } }: FanOutOptions, child: ChildToS
     parentClosePolicy: ParentClosePolicy.ABANDON,
     cancellationType: 'ABANDON' as const,
     workflowIdReusePolicy: 'ALLOW_DUPLICATE' as const,
-    memo: { operation: id, kind, subject: child.subject, title, actor, requestId },
+    memo: { operation: id, kind: of.kind, subject: child.subject, title, actor, requestId },
   };
 }
 

@@ -10,7 +10,7 @@ export interface FanOutOptions {
   /** who takes part, in the order of starting */
   list: Act<ChildToStart[]>;
   /** what every child is */
-  of: Pick<Definition<never>, 'kind' | 'workflow'>;
+  of: Pick<Definition<never>, 'kind' | 'workflow' | 'title'>;
   rules: FanOutRules;
 }
 
