@@ -29,7 +29,7 @@ export function createSettling(run: Run): Settling {
     run.holds += 1;
     run.admission.giveBack(failed.error.kind);
     try {
-      const decision = await hold(run, { failed, options, number: run.holds });
+      const decision = (await hold(run, { failed, options, number: run.holds })) ?? { action: 'retry' };
       if (decision.action === 'rollback') throw failed;
       const barred = await takeServers(run, failed.key);
       if (barred === undefined) return decision;
@@ -100,12 +100,15 @@ interface Held {
   failed: StepFailed;
   options: Pick<StepOptions<unknown>, 'skippable' | 'editable'>;
   number: number;
-  /** what ends the hold without a decision: `retry` is answered then */
+  /** what ends the hold without a decision */
   orWhen?: () => boolean;
 }
 
-/** Waits for a person, as long as the window lasts; then, and where nobody decides, the answer is `rollback`. */
-export async function hold(run: Run, held: Held): Promise<TakenDecision> {
+/**
+ * Waits for a person, as long as the window lasts; then, and where nobody decides, the answer is `rollback`. Undefined:
+ * it ended by itself, as the forward-only operations do that try again now and then.
+ */
+export async function hold(run: Run, held: Held): Promise<TakenDecision | undefined> {
   let window = openWindow(run.limits.holdWindowMs);
   run.decisions.open();
   await announce(run, held, window);
@@ -120,7 +123,7 @@ export async function hold(run: Run, held: Held): Promise<TakenDecision> {
       upsertSearchAttributes([searchAttribute('OpState', 'running'), searchAttribute('FailedStep', null)]);
       run.error = null;
       run.failedStep = null;
-      return decision ?? { action: 'retry' };
+      return decision;
     }
     const renewed = renewWindow(window, run.limits);
     if (renewed === undefined) {

@@ -7,6 +7,9 @@ const HEARTBEAT_TIMEOUT = '10 seconds';
 /** Undo never starts before its cancelled act has ended, so cancellation waits for the act. */
 const CANCELLATION = 'WAIT_CANCELLATION_COMPLETED';
 
+/** As the SDK calls an answer that Temporal would not take: the next try would answer the same. */
+const TOO_LARGE = 'PayloadsTooLarge';
+
 /** One act of a step. Retries are unlimited here: the worker's interceptor ends them by kind and by time. */
 export function actTiming(within: Duration): ActivityOptions {
   return {
@@ -14,7 +17,12 @@ export function actTiming(within: Duration): ActivityOptions {
     heartbeatTimeout: HEARTBEAT_TIMEOUT,
     cancellationType: CANCELLATION,
     // 30 s at most between tries: a server that came back is noticed while an operator still looks
-    retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+    retry: {
+      initialInterval: '1 second',
+      backoffCoefficient: 2,
+      maximumInterval: '30 seconds',
+      nonRetryableErrorTypes: [TOO_LARGE],
+    },
   };
 }
 

@@ -51,6 +51,7 @@ describe('an operation', () => {
     const run = await system.start([{ key: 'huge' }]);
     const { hold } = await run.until('hold', (view) => view.hold !== null);
     assert.equal(hold?.step, 'huge');
+    assert.match(hold?.error.message ?? '', /size|large/);
     await run.handle.signal('retry', {});
     assert.equal((await run.ended()).state, 'succeeded');
   });

@@ -58,8 +58,10 @@ export function createChildren(state: FanOutState): Children {
   }
 
   async function lookAt(silent: SilentChild[]): Promise<void> {
+    const before = new Map(silent.map(({ subject }) => [subject, table.get(subject)]));
     const reports = silent.length === 0 ? [] : await lookAtChildren({ children: silent }).catch(() => []);
-    for (const report of reports) take(report);
+    // who spoke, or was decided on, while its record was read is ahead of it
+    for (const report of reports) if (table.get(report.subject) === before.get(report.subject)) take(report);
   }
 
   async function start(child: ChildToStart): Promise<void> {

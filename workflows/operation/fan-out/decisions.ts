@@ -1,7 +1,7 @@
 import { condition, getExternalWorkflowHandle } from '@temporalio/workflow';
 import type { SilentChild } from '../../contract/operation/fan-out.js';
 import type { FanOutState } from './state.js';
-import { type ChildEntry, count, troubleOf } from './table.js';
+import { type ChildEntry, count, startable, troubleOf } from './table.js';
 import { tellParent } from '../parent.js';
 import { hold } from '../settle.js';
 import { StepFailed } from '../step-failure.js';
@@ -17,19 +17,22 @@ export function createDecisions(
   state: FanOutState,
   { lookAt }: { lookAt(children: SilentChild[]): Promise<void> },
 ): Decisions {
-  const { run, key, table, busyWaits } = state;
+  const { run, key, children, options, table, busyWaits } = state;
 
   async function decide(): Promise<void> {
     const failed = new StepFailed(key, { kind: 'CommandFailed', message: troubleOf(table) });
     const { holdWindowMs } = run.limits;
     if (run.request.onFailure === 'rollback' || holdWindowMs === 0) return close('rollback');
     run.holds += 1;
-    const orWhen = () => count(table, 'done') === table.size || run.cancelRequested();
+    // whoever was mended below leaves nothing to ask about
+    const mended = () =>
+      count(table, 'done') === table.size || startable(children, table, options.rules).length > 0;
+    const orWhen = () => mended() || run.cancelRequested();
     const decision = await hold(run, { failed, options: {}, number: run.holds, orWhen });
     state.recorded = '';
     run.apply({ type: 'resumed' });
     await tellParent(run, { state: 'running' });
-    if (run.cancelRequested()) return;
+    if (run.cancelRequested() || decision === undefined) return;
     if (decision.action === 'rollback') return close('rollback', decision.actor);
     await again(decision.actor ?? run.request.actor, decision.note);
   }

@@ -57,10 +57,10 @@ function isStalled({ children, table, options, starting }: FanOutState): boolean
 async function record(state: FanOutState): Promise<void> {
   const { run, key, table } = state;
   const twentieth = Math.floor((20 * count(table, 'done')) / Math.max(table.size, 1));
-  const now = `${twentieth}/${count(table, 'failed')}/${count(table, 'holding')}`;
+  const open = isOver(state) ? 'done' : 'running';
+  const now = `${open}/${twentieth}/${count(table, 'failed')}/${count(table, 'holding')}`;
   if (now === state.recorded) return;
   state.recorded = now;
-  const open = isOver(state) ? 'done' : 'running';
   run.recorder.step({ key, state: open, summary: summarize(table) });
   run.apply({ type: 'step_summed', key, state: open, summary: summarize(table) });
   void run.recorder.flush();
