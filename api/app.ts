@@ -12,7 +12,7 @@ import { createMetrics } from './http/metrics.js';
 import { accessLog } from './http/middleware/access-log.js';
 import { clientAddress } from './http/middleware/client-address.js';
 import { crossSiteGuard } from './http/middleware/cross-site.js';
-import { createChanges } from './operations/changes.js';
+import { createWatches } from './operations/watches.js';
 import { boundRequests, createRateLimiter } from './http/middleware/rate-limits.js';
 import { createProbes } from './operations/probes.js';
 import { Problem, problemBody, PROBLEMS } from './http/problem.js';
@@ -41,7 +41,7 @@ export function createApp(deps: AppDeps): Router {
     ...deps,
     db,
     metrics: createMetrics({ db }),
-    changes: createChanges({ sql, logger, stopping: deps.stopping }),
+    watches: createWatches({ sql, logger, stopping: deps.stopping }),
     probes: createProbes({ temporal }),
   };
   const router = createRouter();

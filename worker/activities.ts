@@ -11,7 +11,7 @@ export interface ActivityParts extends ConnectionParts {
   mailFrom: string;
   /** absent: what certbot on the servers asks by itself */
   acme?: AcmeSettings;
-  /** hour of a client's day at which notices of its licence go out; default 9 */
+  /** hour of a client's day at which reminders of its licence go out; default 9 */
   expiryHour?: number;
   /** tests let a year pass */
   now?: () => Date;

@@ -25,7 +25,7 @@ export interface WorkerConfig extends StoreConfig {
   checkAddresses: string[];
   /** the certificate authority of servers with `tls=auto` */
   acme: { directory: string | null; email: string | null };
-  /** hour of a client's day at which notices of its licence go out */
+  /** hour of a client's day at which reminders of its licence go out */
   expiryHour: number;
   /** days between the end of a licence and the lock */
   graceDays: number;

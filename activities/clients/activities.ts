@@ -34,7 +34,7 @@ export interface ClientParts {
   from: string;
   /** absent: what certbot on the servers asks by itself */
   acme?: AcmeSettings;
-  /** hour of a client's day at which notices of its licence go out */
+  /** hour of a client's day at which reminders of its licence go out */
   expiryHour: number;
   /** days between the end of a licence and the lock */
   graceDays: number;

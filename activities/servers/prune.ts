@@ -1,4 +1,4 @@
-import type { ImageStock } from '../../workflows/contract/servers/maintenance.js';
+import type { ImageStock } from '../../workflows/contract/servers/server-work.js';
 import type { ServerImage } from '../../workflows/contract/servers/probes.js';
 import type { StepContext } from '../../workflows/contract/operation/step.js';
 import { compareVersions } from '../../workflows/contract/clients/versions.js';

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { ClientThing } from '../../workflows/contract/clients/clients.js';
 import { failure, kindOf } from '../../workflows/contract/operation/failures.js';
-import type { ClientAnswer } from '../../workflows/contract/servers/maintenance.js';
+import type { ClientAnswer } from '../../workflows/contract/servers/server-work.js';
 import type { StepContext } from '../../workflows/contract/operation/step.js';
 import type { Connections } from '../clients/connections.js';
 import { nameOf, type Server } from '../hosts/connections.js';

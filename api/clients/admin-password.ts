@@ -106,11 +106,11 @@ async function handToCreate(
 
 /** Whether the create ended without the password; only one that is past its commit can be so near its end. */
 async function endedUnheard(
-  { db, changes }: RouteDeps,
+  { db, watches }: RouteDeps,
   operation: string,
   { client, secret }: { client: number; secret: string },
 ): Promise<boolean> {
-  const waiting = changes.watch([operation]);
+  const waiting = watches.watch([operation]);
   try {
     for (const until = Date.now() + END_LOOK_MS; ; ) {
       const row = await findOperation(db, operation);

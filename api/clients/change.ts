@@ -21,7 +21,7 @@ import type { Started } from '../operations/start.js';
 import { type FieldError, Problem } from '../http/problem.js';
 import { invalidInput } from '../http/router.js';
 import type { ClientFields } from './schemas.js';
-import { NOT_A_MOMENT } from './create.js';
+import { NOT_A_MOMENT } from './new-client.js';
 import { noClient, readClient } from './read.js';
 import { startChange } from './start-change.js';
 import { PRESENT } from './status.js';

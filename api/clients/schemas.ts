@@ -15,9 +15,9 @@ import {
 import { OperationRef } from '../http/problem.js';
 import { orNull } from '../http/pages.js';
 import { statusesWith } from '../../workflows/contract/clients/statuses.js';
+import { CERTIFICATE_STATES, KINDS_OF_CLIENT } from '../../workflows/contract/clients/values.js';
 
 export const CLIENT_STATUSES = statusesWith('listed');
-export const CLIENT_KINDS = ['client', 'demo', 'test'] as const;
 
 /** bcrypt, which the product hashes with, reads no more than 72 bytes: a longer password would be a shorter one. */
 const PASSWORD_BYTES = 72;
@@ -111,7 +111,7 @@ const fields = {
     description: 'One of `GET /clients/billing_types`; by default after `kind`, else `monthly`',
     example: 'yearly',
   }),
-  kind: optional(oneOf(CLIENT_KINDS)).openapi({ description: '`client` by default', example: 'client' }),
+  kind: optional(oneOf(KINDS_OF_CLIENT)).openapi({ description: '`client` by default', example: 'client' }),
 };
 
 export const ClientInput = z
@@ -175,7 +175,7 @@ export const ClientSchema = z
     id: z.number().int().openapi({ description: 'Id of the client', example: 42 }),
     server_id: z.number().int().openapi({ description: 'Server it lives on', example: 3 }),
     status: z.enum(CLIENT_STATUSES).openapi({ description: 'What it is doing', example: 'active' }),
-    kind: z.enum(CLIENT_KINDS).openapi({ description: 'Kind', example: 'client' }),
+    kind: z.enum(KINDS_OF_CLIENT).openapi({ description: 'Kind', example: 'client' }),
     name: z.string().openapi({ description: 'Name', example: 'Acme Laboratory' }),
     short_name: z.string().openapi({ description: 'Short name', example: 'Acme' }),
     admin_f: z.string().openapi({ description: "Administrator's family name", example: 'Doe' }),
@@ -216,7 +216,7 @@ export const ClientSchema = z
     demo: z.boolean().openapi({ description: 'Demo data is in it', example: false }),
     users: z.number().int().nullable().openapi({ description: 'Users in it, counted daily', example: 17 }),
     certificate: z
-      .enum(['issued', 'failed'])
+      .enum(CERTIFICATE_STATES)
       .nullable()
       .openapi({ description: 'Its own certificate; null: none was asked for yet', example: 'issued' }),
     certificate_error: z.string().nullable().openapi({ description: 'Why there is none', example: null }),

@@ -30,7 +30,7 @@ const MaintainParams = IdParams.extend({
 
 type Own<Params> = Omit<Params, 'clientId' | 'serverId'>;
 
-/** A word behind a client's path that starts an operation; the source lists each as GET, POST does the same. */
+/** A word behind a client's path that starts an operation; the source document lists each as GET, POST does the same. */
 interface Verb {
   path: string;
   kind: OperationKind;

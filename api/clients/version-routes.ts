@@ -13,7 +13,7 @@ import { IdParams, StartQuery } from '../http/pages.js';
 import { starting, STARTS } from '../operations/start-schemas.js';
 
 const tag = 'Clients';
-/** The source lists them as GET, and answers POST alike. */
+/** The source document lists them as GET, and answers POST alike. */
 const VERBS = ['get', 'post'] as const;
 /** An image with its registry and a tag; longer names nothing. */
 const IMAGE_LIMIT = 400;

@@ -143,7 +143,7 @@ export function canonicalNetwork(value: string): string | null {
 /** 200 lines of allow are more than any office has, and keep the vhost readable. */
 const ALLOWED_IPS_MAX = 200;
 
-/** The source's own form: a text that holds a JSON array; an array itself in JSON. Empty = everyone. */
+/** The source document's own form: a text that holds a JSON array; an array itself in JSON. Empty = everyone. */
 export function allowedIps() {
   return z
     .union(

@@ -94,7 +94,7 @@ function forbidden(c: Ctx, needed: Scope): Problem {
   return new Problem('forbidden', { detail });
 }
 
-/** Trailing slashes are tolerated and `/server/…` is `/servers/…`, as in the source. */
+/** Trailing slashes are tolerated and `/server/…` is `/servers/…`, as in the source document. */
 function normalPath(request: Request): string {
   const path = getPath(request).replace(/(?<!^)\/+$/, '');
   return path.replace(/^\/server(?=\/|$)/, '/servers');

@@ -7,7 +7,7 @@ import type { DecisionPayload } from '../../workflows/contract/operation/signals
 import { isRunOf } from '../../workflows/contract/operation/runs.js';
 import { Problem } from '../http/problem.js';
 import type { Temporal } from './temporal.js';
-import type { Changes } from './changes.js';
+import type { Watches } from './watches.js';
 import { describeRun, type Run } from './holder.js';
 import { type Caller } from './record-start.js';
 
@@ -18,7 +18,7 @@ const SIGNAL_MS = 2_000;
 export interface ControlDeps {
   db: Db;
   temporal: Temporal;
-  changes: Changes;
+  watches: Watches;
 }
 
 export interface DecisionRequest {
@@ -61,7 +61,7 @@ export async function openRun(
 }
 
 async function signal(
-  { db, temporal, changes }: ControlDeps,
+  { db, temporal, watches }: ControlDeps,
   row: OperationRow,
   run: Run,
   { action, note, input, caller }: DecisionRequest & { action: HoldAction },
@@ -87,7 +87,7 @@ async function signal(
   };
   const handle = temporal.client.workflow.getHandle(run.workflowId, run.runId);
   await temporal.within(SIGNAL_MS, () => handle.signal(action, payload));
-  const { now, found } = await awaitRecord({ db, changes, row }, (current) =>
+  const { now, found } = await awaitRecord({ db, watches, row }, (current) =>
     current.decisions.find((decision) => decision.id === id),
   );
   return answer(now, found);
@@ -95,7 +95,7 @@ async function signal(
 
 /** A cancel carries no id: it shows in the state, or as an ignored decision when it came too late. */
 async function cancel(
-  { db, temporal, changes }: ControlDeps,
+  { db, temporal, watches }: ControlDeps,
   row: OperationRow,
   run: Run,
 ): Promise<DecisionAnswer> {
@@ -105,7 +105,7 @@ async function cancel(
   const before = row.decisions.filter(isCancel).length;
   const handle = temporal.client.workflow.getHandle(run.workflowId, run.runId);
   await temporal.within(SIGNAL_MS, () => handle.cancel());
-  const { now, found } = await awaitRecord({ db, changes, row }, (current): Decision | true | undefined => {
+  const { now, found } = await awaitRecord({ db, watches, row }, (current): Decision | true | undefined => {
     const decision = current.decisions.filter(isCancel)[before];
     return decision ?? (current.state === 'rolling_back' || isEnd(current.state) ? true : undefined);
   });
@@ -126,7 +126,7 @@ function answer(row: OperationRow, decision: Decision | undefined): DecisionAnsw
 }
 
 async function awaitRecord<Found>(
-  { db, changes, row }: Pick<ControlDeps, 'db' | 'changes'> & { row: OperationRow },
+  { db, watches, row }: Pick<ControlDeps, 'db' | 'watches'> & { row: OperationRow },
   look: (current: OperationRow) => Found | undefined,
 ): Promise<{ now: OperationRow; found: Found | undefined }> {
   const until = Date.now() + DECISION_WAIT_MS;
@@ -136,7 +136,7 @@ async function awaitRecord<Found>(
     const left = until - Date.now();
     if (found !== undefined || left <= 0) return { now, found };
     // a notification may slip by between look and wait
-    await changes.next(row.id, Math.min(left, 100));
+    await watches.next(row.id, Math.min(left, 100));
   }
 }
 

@@ -3,7 +3,7 @@ import type { Database } from '../../db/database.js';
 import type { Secrets } from '../../db/secrets.js';
 import type { Metrics } from '../http/metrics.js';
 import type { RateLimits } from '../http/rate-bounds.js';
-import type { Changes } from './changes.js';
+import type { Watches } from './watches.js';
 import type { Digest } from './digest.js';
 import type { Probes } from './probes.js';
 import type { Temporal } from './temporal.js';
@@ -47,6 +47,6 @@ export interface AppDeps {
 export interface RouteDeps extends AppDeps {
   db: Database['db'];
   metrics: Metrics;
-  changes: Changes;
+  watches: Watches;
   probes: Probes;
 }

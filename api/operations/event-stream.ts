@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDatabaseAway } from '../http/errors.js';
-import type { Changes } from './changes.js';
+import type { Watches } from './watches.js';
 
 /** Comments keep proxies, which commonly close silent connections after 30 to 60 s, from doing so. */
 export const COMMENT_MS = 15_000;
@@ -29,7 +29,7 @@ export interface Look {
 }
 
 interface Follow {
-  changes: Changes;
+  watches: Watches;
   topics: string[];
   commentMs: number;
   signal: AbortSignal;
@@ -42,12 +42,12 @@ interface Follow {
  * a comment. While Postgres is away it goes on waiting: an EventSource whose next request is refused would give up.
  */
 export async function* follow(options: Follow): AsyncGenerator<StreamEvent | null, void> {
-  const { changes, topics, commentMs, signal, look } = options;
-  const watch = changes.watch(topics);
+  const { watches, topics, commentMs, signal, look } = options;
+  const watch = watches.watch(topics);
   signal.addEventListener('abort', watch.wake);
   let spokeAt = Date.now();
   try {
-    while (!signal.aborted && !changes.stopping.aborted) {
+    while (!signal.aborted && !watches.stopping.aborted) {
       const { events, again } = await look().catch(whileAway);
       for (const event of events) yield event;
       if (events.length > 0) spokeAt = Date.now();

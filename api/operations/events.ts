@@ -6,7 +6,7 @@ import {
   type OperationEvent,
 } from '../../db/queries/operation-reads.js';
 import { isEnd } from '../../workflows/contract/operation/operation.js';
-import type { Changes } from './changes.js';
+import type { Watches } from './watches.js';
 import { follow, type Look, type StreamEvent } from './event-stream.js';
 import { viewOfRow } from './view.js';
 
@@ -15,7 +15,7 @@ const LINES = 500;
 
 export interface FollowOperation {
   db: Db;
-  changes: Changes;
+  watches: Watches;
   operation: string;
   /** number of the last line that the reader has */
   after: number;
@@ -28,8 +28,8 @@ export interface FollowOperation {
  * at first and whenever it differs, also where no line tells of it, with the steps that differ; at last `end`.
  */
 export function followOperation(options: FollowOperation): AsyncGenerator<StreamEvent | null, void> {
-  const { changes, operation, commentMs, signal } = options;
-  return follow({ changes, topics: [operation], commentMs, signal, look: createLook(options) });
+  const { watches, operation, commentMs, signal } = options;
+  return follow({ watches, topics: [operation], commentMs, signal, look: createLook(options) });
 }
 
 function createLook({ db, operation, after }: FollowOperation): () => Promise<Look> {

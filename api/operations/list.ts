@@ -1,5 +1,6 @@
 import type { z } from '@hono/zod-openapi';
 import { type ListedOperation, listOperations } from '../../db/queries/operation-reads.js';
+import { subjectId } from '../../workflows/contract/operation/ids.js';
 import type { OperationState } from '../../workflows/contract/operation/operation.js';
 import type { RouteDeps } from './deps.js';
 import type { OperationFilter } from './schemas.js';
@@ -16,8 +17,23 @@ export async function listOperationPage(
 }
 
 /** As the query of the list says it. */
-export function filterOf({ state, cursor, ...rest }: z.output<typeof OperationFilter>) {
-  return { ...rest, states: state?.split(',') as OperationState[] | undefined, before: cursor };
+export function filterOf({
+  state,
+  cursor,
+  subject,
+  client,
+  server,
+  ...rest
+}: z.output<typeof OperationFilter>) {
+  return {
+    ...rest,
+    subjects: [subject, client === undefined ? undefined : subjectId('client', client)].filter(
+      (wanted) => wanted !== undefined,
+    ),
+    place: server === undefined ? undefined : subjectId('server', server),
+    states: state?.split(',') as OperationState[] | undefined,
+    before: cursor,
+  };
 }
 
 function entryOf(row: ListedOperation) {

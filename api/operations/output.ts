@@ -3,7 +3,7 @@ import { readOutputPage } from '../../db/queries/operation-output.js';
 import { findOperation, findStep } from '../../db/queries/operation-reads.js';
 import { isEnd, type StepState } from '../../workflows/contract/operation/operation.js';
 import { Problem } from '../http/problem.js';
-import type { Changes } from './changes.js';
+import type { Watches } from './watches.js';
 import { follow, GATHER_MS, type StreamEvent } from './event-stream.js';
 
 /** Of one page: enough that the kept 4 MiB are 16 requests, little enough for a page to be shown at once. */
@@ -47,12 +47,12 @@ const SILENT: readonly StepState[] = ['done', 'skipped', 'undone', 'undo_failed'
 
 /** The same, followed until the step or the operation is over: `output` under its cursor, at last `end`. */
 export function followOutput(
-  options: OutputOf & { changes: Changes; commentMs: number; signal: AbortSignal },
+  options: OutputOf & { watches: Watches; commentMs: number; signal: AbortSignal },
 ): AsyncGenerator<StreamEvent | null, void> {
-  const { db, changes, operation, step, commentMs, signal } = options;
+  const { db, watches, operation, step, commentMs, signal } = options;
   let { after } = options;
   return follow({
-    changes,
+    watches,
     // chunks, and the steps and ends that the operation tells of
     topics: [operation, `${operation}/${step}`],
     commentMs,

@@ -41,14 +41,14 @@ async function awaitChange(
   id: string,
   { seconds, etag, left }: Wait,
 ): Promise<OperationAnswer> {
-  const { changes } = deps;
+  const { watches } = deps;
   const until = Date.now() + seconds * 1000;
-  const watch = changes.watch([id]);
+  const watch = watches.watch([id]);
   left.addEventListener('abort', watch.wake);
   try {
     let now = await readRecorded(deps, id);
     const had = etag ?? etagOf(now);
-    const over = () => isEnd(now.state) || left.aborted || changes.stopping.aborted || Date.now() >= until;
+    const over = () => isEnd(now.state) || left.aborted || watches.stopping.aborted || Date.now() >= until;
     while (etagOf(now) === had && !over()) {
       await watch.next(Math.min(LOOK_AGAIN_MS, until - Date.now()));
       now = await readRecorded(deps, id);

@@ -21,12 +21,9 @@ import {
   DecisionAnswerSchema,
   DecisionInput,
   NoteInput,
-  OperationFilter,
-  OperationListSchema,
-  OperationParams,
-  OperationSchema,
   SkipInput,
-} from './schemas.js';
+} from './decision-schemas.js';
+import { OperationFilter, OperationListSchema, OperationParams, OperationSchema } from './schemas.js';
 
 const tag = 'Operations';
 const LIMIT = { default: 50, max: 100 };

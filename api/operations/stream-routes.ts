@@ -82,7 +82,7 @@ newest 2 MiB, with a mark where the middle was cut. \`cursor\` counts bytes and 
 });
 
 export function addOperationStreamRoutes(router: Router, deps: RouteDeps): void {
-  const { db, changes } = deps;
+  const { db, watches } = deps;
   const commentMs = () => deps.settings.commentMs ?? COMMENT_MS;
   const answer = createStreamAnswer(deps);
 
@@ -92,7 +92,7 @@ export function addOperationStreamRoutes(router: Router, deps: RouteDeps): void 
     if (last?.ended === true && isEnd(row.state)) return { status: 204 };
     const after = last?.number ?? query.after ?? 0;
     return answer(c, (signal) =>
-      followOperation({ db, changes, operation, after, commentMs: commentMs(), signal }),
+      followOperation({ db, watches, operation, after, commentMs: commentMs(), signal }),
     );
   });
   router.add(OUTPUT, async (c, { params: { id: operation }, query }) => {
@@ -101,12 +101,12 @@ export function addOperationStreamRoutes(router: Router, deps: RouteDeps): void 
     const page = await readOutput(from);
     if (!wantsStream(c)) return { status: 200, body: page };
     if (last?.ended === true && page.complete) return { status: 204 };
-    return answer(c, (signal) => followOutput({ ...from, changes, commentMs: commentMs(), signal }));
+    return answer(c, (signal) => followOutput({ ...from, watches, commentMs: commentMs(), signal }));
   });
 }
 
 /** Counts the streams that each login has open. */
-function createStreamAnswer({ changes, settings, logger }: RouteDeps) {
+function createStreamAnswer({ watches, settings, logger }: RouteDeps) {
   const open = new Map<string, number>();
   return (c: Ctx, source: (signal: AbortSignal) => AsyncGenerator<StreamEvent | null, void>) => {
     // nobody reads the body of a HEAD, so it would never end
@@ -118,7 +118,7 @@ function createStreamAnswer({ changes, settings, logger }: RouteDeps) {
     open.set(who, others + 1);
     const response = streamEvents({
       source,
-      stopping: changes.stopping,
+      stopping: watches.stopping,
       failed: (error) => logger.error({ error: describeError(error) }, 'an event stream broke off'),
       over: () => open.set(who, (open.get(who) ?? 1) - 1),
     });

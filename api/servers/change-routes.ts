@@ -9,7 +9,7 @@ import { starting, STARTS } from '../operations/start-schemas.js';
 import { buildImage, buildMasterForAll, workOnServer } from './changes.js';
 
 const tag = 'Servers';
-/** The source lists them as GET; POST is what they are. */
+/** The source document lists them as GET; POST is what they are. */
 const METHODS = ['get', 'post'] as const;
 
 const BUILD_FOR_ALL = endpoint({

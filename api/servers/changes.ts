@@ -1,7 +1,7 @@
 import { shareServer, type ServerRow } from '../../db/queries/servers.js';
 import type { Tx } from '../../db/database.js';
 import type { BuildImageParams, BuildMasterForAllParams } from '../../workflows/contract/servers/builds.js';
-import type { ServerParams } from '../../workflows/contract/servers/maintenance.js';
+import type { ServerParams } from '../../workflows/contract/servers/server-work.js';
 import { AUTO_VERSION } from '../../workflows/contract/clients/versions.js';
 import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';

@@ -103,7 +103,7 @@ interface FanOutRoute<Params extends ObjectSchema, Query extends typeof StartQue
   ): Promise<Started | Planned>;
 }
 
-/** The source lists them as GET; POST takes the same as form fields too. */
+/** The source document lists them as GET; POST takes the same as form fields too. */
 function addBoth<Params extends ObjectSchema, Query extends typeof StartQuery, Body extends z.ZodType>(
   router: Router,
   { start, params, query, body, ...described }: FanOutRoute<Params, Query, Body>,

@@ -81,11 +81,12 @@ const LISTED = {
 export type ListedOperation = Pick<OperationRow, keyof typeof LISTED>;
 
 export interface OperationFilter {
-  subject?: string | undefined;
+  /** all of these: of two different ones there is none */
+  subjects?: string[] | undefined;
   kind?: string | undefined;
   states?: OperationState[] | undefined;
-  server?: number | undefined;
-  client?: number | undefined;
+  /** one that it works on, such as `server:3` */
+  place?: string | undefined;
   /** only children of this operation */
   parent?: string | undefined;
   /** ids below this one */
@@ -95,17 +96,16 @@ export interface OperationFilter {
 
 /** Newest first; ids are ULIDs, so they are also ordered by time. */
 export async function listOperations(db: Queries, filter: OperationFilter): Promise<ListedOperation[]> {
-  const { subject, kind, states, server, client, parent, before, limit } = filter;
+  const { subjects = [], kind, states, place, parent, before, limit } = filter;
   return db
     .select(LISTED)
     .from(operations)
     .where(
       and(
-        subject === undefined ? undefined : eq(operations.subject, subject),
+        ...subjects.map((subject) => eq(operations.subject, subject)),
         kind === undefined ? undefined : eq(operations.kind, kind),
         states === undefined ? undefined : inArray(operations.state, states),
-        server === undefined ? undefined : arrayContains(operations.places, [`server:${server}`]),
-        client === undefined ? undefined : eq(operations.subject, `client:${client}`),
+        place === undefined ? undefined : arrayContains(operations.places, [place]),
         parent === undefined ? undefined : eq(operations.parentId, parent),
         before === undefined ? undefined : lt(operations.id, before),
       ),

@@ -2,11 +2,10 @@ import { sql } from 'drizzle-orm';
 import { boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import type { ClientNames } from '../../workflows/contract/clients/clients.js';
 import { type ClientStatus, statusesWithout } from '../../workflows/contract/clients/statuses.js';
+import type { CertificateState, KindOfClient } from '../../workflows/contract/clients/values.js';
 import { moment } from './columns.js';
 import { servers } from './servers.js';
 import { billingTypes } from './billing-types.js';
-
-export type CertificateState = 'issued' | 'failed';
 
 /** Nobody's any more: another client may take the subdomain. Literal, as the predicate of an index must be. */
 const UNNAMED = sql.raw(
@@ -23,7 +22,7 @@ export const clients = pgTable(
       .notNull()
       .references(() => servers.id),
     status: text('status').$type<ClientStatus>().notNull(),
-    kind: text('kind').$type<'client' | 'demo' | 'test'>().notNull().default('client'),
+    kind: text('kind').$type<KindOfClient>().notNull().default('client'),
     name: text('name').notNull(),
     shortName: text('short_name').notNull().default(''),
     adminF: text('admin_f').notNull().default(''),

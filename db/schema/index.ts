@@ -6,7 +6,7 @@ export * from './billing-types.js';
 export * from './client-changes.js';
 export * from './client-places.js';
 export * from './clients.js';
-export * from './license-notices.js';
+export * from './license-reminders.js';
 export * from './mails.js';
 export * from './notices.js';
 export * from './operations.js';

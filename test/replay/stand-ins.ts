@@ -114,7 +114,7 @@ export function createStandIns(): StandIns {
       removeVhost: nothing,
       checkFromOutside: () => Promise.resolve({ warning: null }),
       sendClientMail: () => Promise.resolve({ state: 'sent', withPassword: true }),
-      sendExpiryNotice: () => Promise.resolve({ state: 'sent' }),
+      sendExpiryReminder: () => Promise.resolve({ state: 'sent' }),
       planExpiry: () => Promise.resolve({ due: [], next: null }),
       recordLocked: nothing,
       recordUnlocked: nothing,

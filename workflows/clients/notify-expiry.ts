@@ -13,7 +13,7 @@ export async function notifyExpiry(input: OperationInput<NotifyExpiryParams>): P
     const { clientId, licenseEnd, days } = op.params;
     return op.step('mail', {
       title: 'Tell the client',
-      do: mail.sendExpiryNotice({ clientId, licenseEnd, days }),
+      do: mail.sendExpiryReminder({ clientId, licenseEnd, days }),
       planned: { state: 'sent' },
     });
   });

@@ -45,12 +45,12 @@ async function settle(client: DueClient, swept: ExpirySwept): Promise<void> {
   }
 }
 
-function operationsOf({ clientId, serverId, lock, notice }: DueClient): SweptOperation[] {
+function operationsOf({ clientId, serverId, lock, reminder }: DueClient): SweptOperation[] {
   const common = { subject: subjectId('client', clientId), actor: CLOCK_ACTOR };
   return [
     ...(lock === undefined ? [] : [{ ...common, kind: lock, params: { clientId, serverId } }]),
-    ...(notice === undefined
+    ...(reminder === undefined
       ? []
-      : [{ ...common, kind: 'notify_expiry' as const, params: { clientId, ...notice } }]),
+      : [{ ...common, kind: 'notify_expiry' as const, params: { clientId, ...reminder } }]),
   ];
 }

@@ -1,5 +1,5 @@
 import type { PruneActivities } from '../../activities/servers/prune.js';
-import type { PruneResult, ServerParams } from '../contract/servers/maintenance.js';
+import type { PruneResult, ServerParams } from '../contract/servers/server-work.js';
 import { SERVER_KINDS } from '../contract/servers/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';

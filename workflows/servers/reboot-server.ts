@@ -1,5 +1,5 @@
 import type { RebootActivities } from '../../activities/servers/reboot.js';
-import type { RebootResult, ServerParams } from '../contract/servers/maintenance.js';
+import type { RebootResult, ServerParams } from '../contract/servers/server-work.js';
 import { SERVER_KINDS } from '../contract/servers/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';

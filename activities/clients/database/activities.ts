@@ -4,7 +4,7 @@ import { failure } from '../../../workflows/contract/operation/failures.js';
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import { changedClient, type Client, type Connections } from '../connections.js';
 import { nameOf, type Server } from '../../hosts/connections.js';
-import { lockTime } from '../licenses/notice-plan.js';
+import { lockTime } from '../licenses/reminder-plan.js';
 import type { CloudSettings, SqlSession } from '../../sql/engine.js';
 import { checkIdentifier } from '../../sql/identifiers.js';
 import { openSql } from '../../sql/open-sql.js';

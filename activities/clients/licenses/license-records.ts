@@ -1,15 +1,15 @@
 import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../../db/database.js';
-import { clients, licenseNotices } from '../../../db/schema/index.js';
+import { clients, licenseReminders } from '../../../db/schema/index.js';
 import type { DueClient, DueClients } from '../../../workflows/contract/clients/licenses.js';
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import { writeFor } from '../../operation/operation-write.js';
-import { lockTime, planNotices } from './notice-plan.js';
+import { lockTime, planReminders } from './reminder-plan.js';
 import { statusesWith } from '../../../workflows/contract/clients/statuses.js';
 
 export interface LicenseOptions {
   db: Db;
-  /** hour of the client's day at which notices go out */
+  /** hour of the client's day at which reminders go out */
   expiryHour: number;
   /** days between a licence's end and the lock */
   graceDays: number;
@@ -21,7 +21,7 @@ export type LicenseRecords = ReturnType<typeof createLicenseRecords>;
 
 /** Some hundred milliseconds of work in one transaction. */
 const PAGE = 200;
-/** A changed zone (26 hours) and a changed hour move a notice by less. */
+/** A changed zone (26 hours) and a changed hour move a reminder by less. */
 const MOVED_BY = sql`interval '3 days'`;
 
 /** What is due by the clock for the licences of clients, and the status that follows from it. */
@@ -41,7 +41,7 @@ export function createLicenseRecords({ db, expiryHour, graceDays, now = () => ne
 
   return {
     /**
-     * Plans the notices of a page of clients (ids above `after`) and answers what is due for each. Plans of ends that a
+     * Plans the reminders of a page of clients (ids above `after`) and answers what is due for each. Plans of ends that a
      * client no longer has go first, on the first page.
      */
     async planExpiry({ after }: { after: number }): Promise<DueClients> {
@@ -50,16 +50,20 @@ export function createLicenseRecords({ db, expiryHour, graceDays, now = () => ne
       return db.transaction(async (tx) => {
         const rows = await pageOfClients(tx, { after, at, graceDays });
         const due: DueClient[] = [];
-        const recorded = await recordedNotices(
+        const recorded = await recordedReminders(
           tx,
           rows.map(({ id }) => id),
         );
         for (const row of rows) {
-          const notice = await planClient(tx, row, { at, expiryHour, recorded: recorded.get(row.id) ?? [] });
+          const reminder = await planClient(tx, row, {
+            at,
+            expiryHour,
+            recorded: recorded.get(row.id) ?? [],
+          });
           const lock = lockOf(row, graceDays, at);
-          if (lock === undefined && notice === undefined) continue;
+          if (lock === undefined && reminder === undefined) continue;
           const { id: clientId, serverId } = row;
-          due.push({ clientId, serverId, ...(lock && { lock }), ...(notice && { notice }) });
+          due.push({ clientId, serverId, ...(lock && { lock }), ...(reminder && { reminder }) });
         }
         return { due, next: rows.length < PAGE ? null : (rows.at(-1)?.id ?? null) };
       });
@@ -76,7 +80,7 @@ export function createLicenseRecords({ db, expiryHour, graceDays, now = () => ne
 }
 
 type ClientRow = typeof clients.$inferSelect;
-type NoticeRow = typeof licenseNotices.$inferSelect;
+type ReminderRow = typeof licenseReminders.$inferSelect;
 
 function isLockDue(end: Date | null, graceDays: number, at: Date): boolean {
   return end !== null && lockTime(end, graceDays) <= at;
@@ -91,9 +95,9 @@ function lockOf({ status, licenseExpiresAt }: ClientRow, graceDays: number, at: 
 
 async function dropFormerPlans(db: Db): Promise<void> {
   await db.execute(sql`
-    delete from license_notices notice using clients client
-    where client.id = notice.client_id and notice.state = 'planned'
-      and date_trunc('milliseconds', client.license_expires_at) is distinct from notice.license_end`);
+    delete from license_reminders reminder using clients client
+    where client.id = reminder.client_id and reminder.state = 'planned'
+      and date_trunc('milliseconds', client.license_expires_at) is distinct from reminder.license_end`);
 }
 
 /** Those for whom something may be due, and those whose end nobody has planned for. */
@@ -113,10 +117,10 @@ function pageOfClients(
           or ${clients.status} = 'active'
             and ${clients.licenseExpiresAt} + ${graceDays}::int * interval '24 hours' <= ${time}::timestamptz
           or ${clients.licenseExpiresAt} is not null and not exists (
-            select from license_notices seen where seen.client_id = ${clients.id}
+            select from license_reminders seen where seen.client_id = ${clients.id}
               and seen.license_end = date_trunc('milliseconds', ${clients.licenseExpiresAt}))
           or exists (
-            select from license_notices open where open.client_id = ${clients.id} and open.state = 'planned'
+            select from license_reminders open where open.client_id = ${clients.id} and open.state = 'planned'
               and open.due_at <= ${time}::timestamptz + ${MOVED_BY}))`,
       ),
     )
@@ -124,10 +128,10 @@ function pageOfClients(
     .limit(PAGE);
 }
 
-async function recordedNotices(tx: Tx, ids: number[]): Promise<Map<number, NoticeRow[]>> {
-  const found = new Map<number, NoticeRow[]>(ids.map((id) => [id, []]));
+async function recordedReminders(tx: Tx, ids: number[]): Promise<Map<number, ReminderRow[]>> {
+  const found = new Map<number, ReminderRow[]>(ids.map((id) => [id, []]));
   if (ids.length === 0) return found;
-  const rows = await tx.select().from(licenseNotices).where(inArray(licenseNotices.clientId, ids));
+  const rows = await tx.select().from(licenseReminders).where(inArray(licenseReminders.clientId, ids));
   for (const row of rows) found.get(row.clientId)?.push(row);
   return found;
 }
@@ -135,20 +139,20 @@ async function recordedNotices(tx: Tx, ids: number[]): Promise<Map<number, Notic
 async function planClient(
   tx: Tx,
   { id: clientId, licenseExpiresAt: end, timezone }: ClientRow,
-  { at, expiryHour, recorded }: { at: Date; expiryHour: number; recorded: NoticeRow[] },
-): Promise<DueClient['notice']> {
+  { at, expiryHour, recorded }: { at: Date; expiryHour: number; recorded: ReminderRow[] },
+): Promise<DueClient['reminder']> {
   if (end === null) return undefined;
   const ofEnd = recorded.filter(({ licenseEnd }) => licenseEnd.getTime() === end.getTime());
-  const { write, send } = planNotices({ end, timezone, hour: expiryHour, now: at, recorded: ofEnd });
-  for (const notice of write) {
+  const { write, send } = planReminders({ end, timezone, hour: expiryHour, now: at, recorded: ofEnd });
+  for (const reminder of write) {
     await tx
-      .insert(licenseNotices)
-      .values({ clientId, licenseEnd: end, ...notice })
+      .insert(licenseReminders)
+      .values({ clientId, licenseEnd: end, ...reminder })
       .onConflictDoUpdate({
-        target: [licenseNotices.clientId, licenseNotices.licenseEnd, licenseNotices.days],
-        set: { dueAt: notice.dueAt, state: notice.state, changedAt: new Date() },
+        target: [licenseReminders.clientId, licenseReminders.licenseEnd, licenseReminders.days],
+        set: { dueAt: reminder.dueAt, state: reminder.state, changedAt: new Date() },
         // one that has gone out meanwhile has gone out
-        setWhere: eq(licenseNotices.state, 'planned'),
+        setWhere: eq(licenseReminders.state, 'planned'),
       });
   }
   return send === null ? undefined : { licenseEnd: end.toISOString(), days: send };

@@ -5,10 +5,10 @@ import type { NotifyExpiryParams } from '../../../workflows/contract/clients/lic
 import { effectKey, type StepContext } from '../../../workflows/contract/operation/step.js';
 import type { ProductProfile } from '../product/profile.js';
 import { isMailAddress } from '../../mail/address.js';
-import { calendarDays } from '../licenses/notice-plan.js';
+import { calendarDays } from '../licenses/reminder-plan.js';
 import { beginMail, closePast, finishMail, recordSent } from './mail-records.js';
 import { composeMessage, type MailFacts, type MailTemplate, renderMail } from '../../mail/message.js';
-import { noticeKey, recordNotice } from './notice-records.js';
+import { reminderKey, recordReminder } from './reminder-records.js';
 import { findRecipient, type Recipient } from './recipient.js';
 import type { MailOutcome, MailTransport } from '../../mail/transport.js';
 
@@ -36,7 +36,7 @@ export interface MailResult {
   withPassword: boolean;
 }
 
-export interface ExpiryNoticeResult {
+export interface ExpiryReminderResult {
   /** `superseded`: the licence has another end by now, nothing was sent */
   state: MailResult['state'] | 'superseded';
 }
@@ -66,15 +66,15 @@ export function createMailActivities(options: MailOptions) {
     },
 
     /**
-     * Tells the client that its licence ends: at most once per licence end and notice, whichever operation does it.
-     * Nothing is sent when the licence has another end by now. A refusal for good is recorded with the notice.
+     * Tells the client that its licence ends: at most once per licence end and reminder, whichever operation does it.
+     * Nothing is sent when the licence has another end by now. A refusal for good is recorded with the reminder.
      */
-    async sendExpiryNotice(notice: NotifyExpiryParams, step: StepContext): Promise<ExpiryNoticeResult> {
+    async sendExpiryReminder(reminder: NotifyExpiryParams, step: StepContext): Promise<ExpiryReminderResult> {
       const { db } = options;
       try {
-        const found = await findRecipient(db, notice.clientId);
-        if (found.licenseExpiresAt?.toISOString() !== notice.licenseEnd) {
-          await recordNotice(db, notice, { state: 'superseded' });
+        const found = await findRecipient(db, reminder.clientId);
+        if (found.licenseExpiresAt?.toISOString() !== reminder.licenseEnd) {
+          await recordReminder(db, reminder, { state: 'superseded' });
           step.summarize('the licence has another end by now: nothing was sent');
           return { state: 'superseded' };
         }
@@ -82,14 +82,14 @@ export function createMailActivities(options: MailOptions) {
           found,
           template: 'send_expire',
           password: undefined,
-          key: noticeKey(notice),
+          key: reminderKey(reminder),
         } as const;
         const { state } = await sendOnce(options, writing, step);
-        await recordNotice(db, notice, { state });
+        await recordReminder(db, reminder, { state });
         return { state };
       } catch (error) {
         if (isFinal(error))
-          await recordNotice(db, notice, { state: 'failed', error: (error as Error).message });
+          await recordReminder(db, reminder, { state: 'failed', error: (error as Error).message });
         throw error;
       }
     },

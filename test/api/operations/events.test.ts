@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { eq, sql } from 'drizzle-orm';
 import { ulid } from 'ulid';
 import { appendLines, lockOperation, notify } from '../../../activities/operation/operation-log.js';
-import { createChanges } from '../../../api/operations/changes.js';
+import { createWatches } from '../../../api/operations/watches.js';
 import { streamEvents } from '../../../api/operations/event-stream.js';
 import { followOperation } from '../../../api/operations/events.js';
 import { openDatabase } from '../../../db/database.js';
@@ -176,9 +176,9 @@ describe('GET /operations/{id}/events', () => {
   });
 
   it('tells a change when it happens, not when it looks again', async () => {
-    const changes = createChanges({ sql: api.store.database.sql, logger: SILENT });
+    const watches = createWatches({ sql: api.store.database.sql, logger: SILENT });
     const id = await make();
-    const stream = await readEvents(streamOf(changes, id));
+    const stream = await readEvents(streamOf(watches, id));
     await stream.until((events) => events.length === 1);
     // without the notification it would look again after a minute
     await say(id, 'a');
@@ -198,17 +198,17 @@ describe('GET /operations/{id}/events', () => {
   });
 
   it('lets go when the reader leaves, also between events', async () => {
-    const changes = createChanges({ sql: api.store.database.sql, logger: SILENT });
+    const watches = createWatches({ sql: api.store.database.sql, logger: SILENT });
     const id = await make();
-    const response = streamOf(changes, id);
+    const response = streamOf(watches, id);
     const stream = await readEvents(response);
     await stream.until((events) => events.length === 1);
-    assert.equal(changes.size(), 1);
+    assert.equal(watches.size(), 1);
     stream.leave();
     await pollUntil({
       what: 'the watch ends',
       deadlineMs: 1_000,
-      probe: () => changes.size() === 0 || undefined,
+      probe: () => watches.size() === 0 || undefined,
     });
   });
 
@@ -247,10 +247,10 @@ describe('GET /operations/{id}/events', () => {
 
   it('ends cleanly when the process stops, and goes on where it was', async () => {
     const stop = new AbortController();
-    const changes = createChanges({ sql: api.store.database.sql, logger: SILENT, stopping: stop.signal });
+    const watches = createWatches({ sql: api.store.database.sql, logger: SILENT, stopping: stop.signal });
     const id = await make();
     await say(id, 'a');
-    const stream = await readEvents(streamOf(changes, id));
+    const stream = await readEvents(streamOf(watches, id));
     await stream.until((events) => events.length === 2);
     stop.abort();
     const seen = await stream.ended();
@@ -258,7 +258,7 @@ describe('GET /operations/{id}/events', () => {
       seen.map(({ event }) => event),
       ['line', 'state'],
     );
-    assert.equal(changes.size(), 0);
+    assert.equal(watches.size(), 0);
     await say(id, 'b');
     await end(id);
     assert.deepEqual(lines(await (await open(id, { 'Last-Event-ID': '1' })).ended()), ['b']);
@@ -289,10 +289,10 @@ describe('GET /operations/{id}/events', () => {
     await say(id, 'a', 'b');
     await end(id);
     const impatient = openDatabase({ url: api.store.url, poolSize: 5, answerWithinMs: 200 });
-    const changes = createChanges({ sql: impatient.sql, logger: SILENT });
+    const watches = createWatches({ sql: impatient.sql, logger: SILENT });
     const stream = await api.db.transaction(async (tx) => {
       await tx.execute(sql`lock table operation_steps in access exclusive mode`);
-      const reader = await readEvents(streamOf(changes, id, impatient.db));
+      const reader = await readEvents(streamOf(watches, id, impatient.db));
       const waiting = sql`select from pg_locks where relation = 'operation_steps'::regclass and not granted`;
       await pollUntil({
         what: 'a first read is given up, and a second one waits',
@@ -305,10 +305,10 @@ describe('GET /operations/{id}/events', () => {
     await impatient.close();
   });
 
-  function streamOf(changes: ReturnType<typeof createChanges>, operation: string, db = api.db): Response {
+  function streamOf(watches: ReturnType<typeof createWatches>, operation: string, db = api.db): Response {
     return streamEvents({
-      source: (signal) => followOperation({ db, changes, operation, after: 0, commentMs: 60_000, signal }),
-      stopping: changes.stopping,
+      source: (signal) => followOperation({ db, watches, operation, after: 0, commentMs: 60_000, signal }),
+      stopping: watches.stopping,
       over: () => undefined,
       failed: (error) => assert.fail(String(error)),
     });
@@ -369,4 +369,4 @@ describe('an event stream whose reader is slow', () => {
   });
 });
 
-const SILENT = { warn: () => undefined } as unknown as Parameters<typeof createChanges>[0]['logger'];
+const SILENT = { warn: () => undefined } as unknown as Parameters<typeof createWatches>[0]['logger'];

@@ -516,7 +516,7 @@ describe('plan=true on a route that starts an operation', () => {
   });
 });
 
-/** The source lists such routes as GET. */
+/** The source document lists such routes as GET. */
 function onBoth(path: string, make: () => Promise<string>): Record<string, () => Promise<Start>> {
   const start = (method: string) => async () => ({ method, path: await make() });
   return { [`GET ${path}`]: start('GET'), [`POST ${path}`]: start('POST') };

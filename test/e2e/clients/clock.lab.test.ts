@@ -180,7 +180,7 @@ describe('by the clock, on a real host', { skip: noLab, concurrency: false }, ()
 
   it('locks a client whose licence has ended, and unlocks it for a new date', async () => {
     const hostname = await hostnameOf(system, secured);
-    // so long ago that no notice of the day is due beside it, whatever the hour
+    // so long ago that no reminder of the day is due beside it, whatever the hour
     await change(secured, { licenseExpiresAt: new Date(Date.now() - 2 * 86_400_000) });
     assert.deepEqual(await sweep('sweepExpiry'), { done: 1, failed: 0, busy: 0 });
     assert.equal((await rowOf(secured)).status, 'expired');

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { clients, operations } from '../../../db/schema/index.js';
 import type { LabHost } from '../../../lab/host.js';
 import { pollUntil } from '../../../process/poll.js';
-import type { PruneResult, RebootResult } from '../../../workflows/contract/servers/maintenance.js';
+import type { PruneResult, RebootResult } from '../../../workflows/contract/servers/server-work.js';
 import type { OperationView } from '../../../workflows/contract/operation/operation.js';
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import { census } from '../../support/census.js';

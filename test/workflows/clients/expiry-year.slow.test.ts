@@ -7,7 +7,7 @@ import { createMailActivities } from '../../../activities/clients/mail/activitie
 import { createSmtpTransport, parseSmtpUrl } from '../../../activities/mail/transport.js';
 import { loadProfiles } from '../../../activities/clients/product/profile.js';
 import { createClientRecords } from '../../../activities/clients/records/client-records.js';
-import { clients, licenseNotices, mails, operations, servers } from '../../../db/schema/index.js';
+import { clients, licenseReminders, mails, operations, servers } from '../../../db/schema/index.js';
 import { createSecrets, parseSecretKeys } from '../../../db/secrets.js';
 import { DEFAULT_LIMITS } from '../../../worker/limits.js';
 import { createWorker } from '../../../worker/worker.js';
@@ -150,7 +150,7 @@ describe('a year of licences', () => {
     return `${to[0]?.split('@')[0]} ${left ?? 'ended'}`;
   }
 
-  it('tells each notice once, over three outages of the worker and two changes of a date; locks and unlocks', async () => {
+  it('tells each reminder once, over three outages of the worker and two changes of a date; locks and unlocks', async () => {
     now = new Date('2031-01-01T00:00:00Z');
     const ids = {
       york: await addClient('york', 'America/New_York', '2031-06-15T16:00:00Z'),
@@ -218,13 +218,13 @@ describe('a year of licences', () => {
 
   async function assertRecorded(ids: Record<string, number>): Promise<void> {
     const { db } = services.database;
-    const notices = await db
+    const reminders = await db
       .select()
-      .from(licenseNotices)
-      .where(inArray(licenseNotices.clientId, Object.values(ids)))
-      .orderBy(asc(licenseNotices.clientId), asc(licenseNotices.licenseEnd), asc(licenseNotices.dueAt));
+      .from(licenseReminders)
+      .where(inArray(licenseReminders.clientId, Object.values(ids)))
+      .orderBy(asc(licenseReminders.clientId), asc(licenseReminders.licenseEnd), asc(licenseReminders.dueAt));
     const nameOf = new Map(Object.entries(ids).map(([name, id]) => [id, name]));
-    const lines = notices.map(
+    const lines = reminders.map(
       ({ clientId, licenseEnd, days, state }) =>
         `${nameOf.get(clientId)} ${licenseEnd.toISOString().slice(0, 7)} ${days} ${state}`,
     );
@@ -262,16 +262,16 @@ describe('a year of licences', () => {
     now = new Date('2033-01-11T10:00:00Z');
     assert.deepEqual(await sweep(), { done: 1, failed: 0, busy: 0 });
     assert.equal(mail.mails.splice(0).length, 1);
-    // as when Postgres went back to before the notice's own record
-    const mine = and(eq(licenseNotices.clientId, id), eq(licenseNotices.days, 30));
-    await db.update(licenseNotices).set({ state: 'planned' }).where(mine);
+    // as when Postgres went back to before the reminder's own record
+    const mine = and(eq(licenseReminders.clientId, id), eq(licenseReminders.days, 30));
+    await db.update(licenseReminders).set({ state: 'planned' }).where(mine);
     assert.deepEqual(await sweep(), { done: 1, failed: 0, busy: 0 });
     assert.deepEqual(mail.mails.splice(0), []);
-    const [row] = await db.select().from(licenseNotices).where(mine);
+    const [row] = await db.select().from(licenseReminders).where(mine);
     assert.equal(row?.state, 'sent');
   });
 
-  it('a notice that may have been sent is shown so, and not repeated', async () => {
+  it('a reminder that may have been sent is shown so, and not repeated', async () => {
     const { db } = services.database;
     await beginAt('2034-01-01T00:00:00Z');
     const id = await addClient('maybe', 'UTC', '2034-02-10T12:00:00Z');
@@ -283,8 +283,8 @@ describe('a year of licences', () => {
     await sweep();
     await sweep();
     assert.deepEqual(mail.mails.splice(0), []);
-    const where = and(eq(licenseNotices.clientId, id), eq(licenseNotices.days, 30));
-    const [row] = await db.select().from(licenseNotices).where(where);
+    const where = and(eq(licenseReminders.clientId, id), eq(licenseReminders.days, 30));
+    const [row] = await db.select().from(licenseReminders).where(where);
     assert.equal(row?.state, 'maybe_sent');
   });
 
@@ -309,9 +309,9 @@ describe('a year of licences', () => {
     );
     const states = await db
       .select()
-      .from(licenseNotices)
-      .where(and(inArray(licenseNotices.clientId, [id, bad]), eq(licenseNotices.days, 30)))
-      .orderBy(asc(licenseNotices.clientId));
+      .from(licenseReminders)
+      .where(and(inArray(licenseReminders.clientId, [id, bad]), eq(licenseReminders.days, 30)))
+      .orderBy(asc(licenseReminders.clientId));
     assert.deepEqual(
       states.map(({ state }) => state),
       ['sent', 'failed'],

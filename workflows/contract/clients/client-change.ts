@@ -1,4 +1,5 @@
 import type { StatusWith } from './statuses.js';
+import type { KindOfClient } from './values.js';
 
 /** Columns of a client's row that an operation changes; only what is given is changed. Kept in `client_changes`. */
 export interface ClientChange {
@@ -21,7 +22,7 @@ export interface ClientChange {
   /** ISO text, as JSON has no moments */
   licenseExpiresAt?: string | null;
   billingType?: string;
-  kind?: 'client' | 'demo' | 'test';
+  kind?: KindOfClient;
   status?: StatusWith<'settled'>;
   demo?: boolean;
 }

@@ -1,4 +1,4 @@
-import { type Definition, defineKinds } from '../operation/definition.js';
+import { defineKinds, type KindRow, type OwnOfKind } from '../operation/definition.js';
 import { failure } from '../operation/failures.js';
 import { subjectId } from '../operation/ids.js';
 import { requireFlag, requireId } from '../operation/params.js';
@@ -28,12 +28,8 @@ export interface OnClient {
   serverId: number;
 }
 
-type Row<Params> = Omit<Definition<Params>, 'kind'>;
-/** What a row adds to, or says in place of, what is the same for most. */
-type Own<Params> = Pick<Row<Params>, 'workflow' | 'title'> & Partial<Row<Params>>;
-
 /** An operation on one client that works on its server and may leave jobs there. */
-function onClient<Params extends OnClient>(own: Own<Params>): Row<Params> {
+function onClient<Params extends OnClient>(own: OwnOfKind<Params>): KindRow<Params> {
   return {
     subject: ({ clientId }) => subjectId('client', clientId),
     attributes: ({ clientId, serverId }) => ({ ClientId: String(clientId), ServerId: String(serverId) }),
@@ -49,14 +45,8 @@ function onClient<Params extends OnClient>(own: Own<Params>): Row<Params> {
   };
 }
 
-/** One that runs nothing on the server that lasts. */
-function withoutJobs<Params extends OnClient>(own: Own<Params>): Row<Params> {
-  const { leavesJobs: _none, ...row } = onClient(own);
-  return row;
-}
-
 /** One that touches no server. */
-function ofClient<Params extends { clientId: number }>(own: Own<Params>): Row<Params> {
+function ofClient<Params extends { clientId: number }>(own: OwnOfKind<Params>): KindRow<Params> {
   return {
     subject: ({ clientId }) => subjectId('client', clientId),
     attributes: ({ clientId }) => ({ ClientId: String(clientId) }),
@@ -190,12 +180,14 @@ export const CLIENT_KINDS = defineKinds({
     workflow: 'issueCertificate',
     title: ({ clientId }) => `Get a certificate for client ${clientId}`,
   }),
-  lock_client: withoutJobs<LockClientParams>({
+  lock_client: onClient<LockClientParams>({
     workflow: 'lockClient',
+    leavesJobs: false,
     title: ({ clientId }) => `Lock client ${clientId}, whose licence has ended`,
   }),
-  unlock_client: withoutJobs<LockClientParams>({
+  unlock_client: onClient<LockClientParams>({
     workflow: 'unlockClient',
+    leavesJobs: false,
     title: ({ clientId }) => `Unlock client ${clientId}, whose licence goes on`,
   }),
   notify_expiry: ofClient<NotifyExpiryParams>({

@@ -9,7 +9,7 @@ export interface LockClientParams {
 
 export interface NotifyExpiryParams {
   clientId: number;
-  /** ISO moment: the notice is of this end, and void once the licence has another */
+  /** ISO moment: the reminder is of this end, and void once the licence has another */
   licenseEnd: string;
   /** before the end; 0: on its day */
   days: number;
@@ -20,7 +20,7 @@ export interface DueClient {
   clientId: number;
   serverId: number;
   lock?: 'lock_client' | 'unlock_client';
-  notice?: { licenseEnd: string; days: number };
+  reminder?: { licenseEnd: string; days: number };
 }
 
 /** One page of clients. */

@@ -15,7 +15,7 @@ export interface Definition<Params> {
   /** how it takes its places before its first step, and gives them back while it holds; absent: it works beside anybody */
   admission?(params: Params): 'shared' | 'exclusive' | undefined;
   /** detached commands of it run there: what they leave is tidied up before the end, however it ends */
-  leavesJobs?: true;
+  leavesJobs?: boolean;
   /** subjects beside the own one: borrowed after the claim, freed at the end */
   borrows?(params: Params): string[];
   /** it takes away what others have left: it may run on a subject whose undos are open */
@@ -26,10 +26,14 @@ export interface Definition<Params> {
   validate(params: Params): void;
 }
 
-type Row = Omit<Definition<never>, 'kind'>;
+/** A row of a wing's table of kinds. */
+export type KindRow<Params> = Omit<Definition<Params>, 'kind'>;
+
+/** What a row adds to, or says in place of, what is the same for most of its wing. */
+export type OwnOfKind<Params> = Pick<KindRow<Params>, 'workflow' | 'title'> & Partial<KindRow<Params>>;
 
 /** A wing's table; the key of a row is its kind. */
-export function defineKinds<Rows extends Record<string, Row>>(
+export function defineKinds<Rows extends Record<string, KindRow<never>>>(
   rows: Rows,
 ): { readonly [Kind in keyof Rows & string]: Rows[Kind] & { readonly kind: Kind } } {
   const named = Object.entries(rows).map(([kind, row]) => [kind, { ...row, kind }] as const);

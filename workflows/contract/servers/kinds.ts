@@ -1,21 +1,18 @@
 import { AUTO_VERSION, BUILD_BRANCHES, branchOf, TAG, VERSION } from '../clients/versions.js';
-import { type Definition, defineKinds } from '../operation/definition.js';
+import { defineKinds, type KindRow, type OwnOfKind } from '../operation/definition.js';
 import { failure } from '../operation/failures.js';
 import { subjectId } from '../operation/ids.js';
 import { requireFlag, requireId } from '../operation/params.js';
 import type { BuildImageParams, BuildMasterForAllParams } from './builds.js';
 import type { ReconfigurateParams, ServerFanOutParams, SwitchAllParams } from './fleet.js';
-import type { ServerParams } from './maintenance.js';
+import type { ServerParams } from './server-work.js';
 import { rulesOf } from './rules.js';
 
 /** A history holds it once; servers read it from the records. */
 export const INFO_LIMIT = 50_000;
 
-type Row<Params> = Omit<Definition<Params>, 'kind'>;
-type Own<Params> = Pick<Row<Params>, 'workflow' | 'title'> & Partial<Row<Params>>;
-
 /** An operation on one server as a whole. */
-function onServer<Params extends { serverId: number }>(own: Own<Params>): Row<Params> {
+function onServer<Params extends { serverId: number }>(own: OwnOfKind<Params>): KindRow<Params> {
   return {
     subject: ({ serverId }) => subjectId('server', serverId),
     attributes: ({ serverId }) => ({ ServerId: String(serverId) }),
@@ -30,17 +27,16 @@ function onServer<Params extends { serverId: number }>(own: Own<Params>): Row<Pa
 }
 
 /** One for each of the server's clients, which are admitted there by themselves. */
-function forClients<Params extends ServerFanOutParams>(own: Own<Params>): Row<Params> {
-  const { leavesJobs: _none, ...row } = onServer(own);
-  return {
-    ...row,
-    ...(own.leavesJobs === true ? { leavesJobs: true as const } : {}),
+function forClients<Params extends ServerFanOutParams>(own: OwnOfKind<Params>): KindRow<Params> {
+  return onServer({
+    leavesJobs: false,
     fansOut: true,
+    ...own,
     validate(params) {
-      row.validate(params);
+      own.validate?.(params);
       rulesOf(params.rules);
     },
-  };
+  });
 }
 
 /** Everything that can be done with a server, and with all of them. */

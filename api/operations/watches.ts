@@ -3,7 +3,7 @@ import type { Sql } from 'postgres';
 import type { Logger } from 'pino';
 import { OPERATION_CHANNEL } from '../../db/operation-channel.js';
 
-export type Changes = ReturnType<typeof createChanges>;
+export type Watches = ReturnType<typeof createWatches>;
 
 /** What somebody waits for, from the moment on that it was made: a change between two waits ends the second at once. */
 export interface Watch {
@@ -18,7 +18,7 @@ export interface Watch {
  * One LISTEN connection for all waiting requests; opened by the first of them, reconnected by the driver. When
  * `stopping` aborts, everybody is woken, so that streams and long polls end before the process does.
  */
-export function createChanges({
+export function createWatches({
   sql,
   logger,
   stopping = new AbortController().signal,

@@ -3,13 +3,13 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import {
   calendarDays,
-  type DueNotice,
-  dueNotices,
+  type DueReminder,
+  dueReminders,
   lockTime,
-  NOTICE_DAYS,
-  planNotices,
-} from '../../../activities/clients/licenses/notice-plan.js';
-import type { LicenseNoticeState } from '../../../db/schema/index.js';
+  REMINDER_DAYS,
+  planReminders,
+} from '../../../activities/clients/licenses/reminder-plan.js';
+import type { LicenseReminderState } from '../../../db/schema/index.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
@@ -21,10 +21,10 @@ function shown(date: Date, timeZone: string): string {
 }
 
 function timesOf(end: string, timezone: string, hour = 9): string[] {
-  return dueNotices({ end: new Date(end), timezone, hour }).map(({ dueAt }) => dueAt.toISOString());
+  return dueReminders({ end: new Date(end), timezone, hour }).map(({ dueAt }) => dueAt.toISOString());
 }
 
-describe('the times of notices', () => {
+describe('the times of reminders', () => {
   it('are the hour of the client’s own day, over both changes of the clock', () => {
     // New York: summer time ended on 2 November 2031
     assert.deepEqual(timesOf('2031-11-15T20:00:00Z', 'America/New_York'), [
@@ -56,16 +56,16 @@ describe('the times of notices', () => {
     const ends = fc.date({ min: new Date('2020-01-01'), max: new Date('2045-01-01'), noInvalidDate: true });
     fc.assert(
       fc.property(zones, ends, fc.integer({ min: 4, max: 23 }), (timezone, end, hour) => {
-        const due = dueNotices({ end, timezone, hour });
+        const due = dueReminders({ end, timezone, hour });
         assert.deepEqual(
           due.map(({ days }) => days),
-          [...NOTICE_DAYS],
+          [...REMINDER_DAYS],
         );
         for (const [index, { days, dueAt }] of due.entries()) {
           // clocks are changed in the small hours
           assert.equal(shown(dueAt, timezone).slice(11), `${String(hour).padStart(2, '0')}:00`);
           assert.equal(calendarDays(dueAt, end, timezone), days);
-          if (index > 0) assert.ok((due[index - 1] as DueNotice).dueAt < dueAt);
+          if (index > 0) assert.ok((due[index - 1] as DueReminder).dueAt < dueAt);
         }
       }),
       { numRuns: 300 },
@@ -83,9 +83,9 @@ describe('the times of notices', () => {
   });
 });
 
-type Recorded = DueNotice & { state: LicenseNoticeState };
+type Recorded = DueReminder & { state: LicenseReminderState };
 
-/** A client's notices over time: a clock of sweeps, each of which records what it plans and sends. */
+/** A client's reminders over time: a clock of sweeps, each of which records what it plans and sends. */
 function createTale(timezone: string, hour: number) {
   const ends = new Map<number, Recorded[]>();
   const sent: { end: number; days: number; at: number; dueAt: number }[] = [];
@@ -101,7 +101,7 @@ function createTale(timezone: string, hour: number) {
             other,
             rows.filter(({ state }) => state !== 'planned'),
           );
-      const { write, send } = planNotices({ end, timezone, hour, now, recorded });
+      const { write, send } = planReminders({ end, timezone, hour, now, recorded });
       const next = new Map(recorded.map((row) => [row.days, row]));
       for (const row of write) next.set(row.days, row);
       const row = send === null ? undefined : next.get(send);
@@ -115,7 +115,7 @@ function createTale(timezone: string, hour: number) {
   };
 }
 
-describe('the plan of notices', () => {
+describe('the plan of reminders', () => {
   const zones = fc.constantFrom(
     'UTC',
     'America/New_York',
@@ -149,7 +149,7 @@ describe('the plan of notices', () => {
     },
   );
 
-  it('sends each notice of an end once, never before its time, and never one that a later one has overtaken', () => {
+  it('sends each reminder of an end once, never before its time, and never one that a later one has overtaken', () => {
     fc.assert(
       fc.property(zones, hours, gaps, changes, answers, (timezone, hour, steps, dates, said) => {
         const tale = createTale(timezone, hour);
@@ -180,7 +180,7 @@ describe('the plan of notices', () => {
     );
   });
 
-  it('sends every notice within an hour when no sweep is missing', () => {
+  it('sends every reminder within an hour when no sweep is missing', () => {
     fc.assert(
       fc.property(zones, hours, fc.integer({ min: 31 * 24, max: 40 * 24 }), (timezone, hour, far) => {
         const tale = createTale(timezone, hour);
@@ -189,7 +189,7 @@ describe('the plan of notices', () => {
           tale.sweep(end, new Date(now), 'sent');
         assert.deepEqual(
           tale.sent.map(({ days }) => days),
-          [...NOTICE_DAYS],
+          [...REMINDER_DAYS],
         );
         for (const { at, dueAt } of tale.sent) assert.ok(at - dueAt < HOUR_MS);
       }),
@@ -199,11 +199,11 @@ describe('the plan of notices', () => {
 
   const day = (text: string) => new Date(`${text}T12:00:00Z`);
   const license = { end: day('2031-06-30'), timezone: 'UTC', hour: 9 };
-  const rowsOf = (states: LicenseNoticeState[]): Recorded[] =>
-    dueNotices(license).map((notice, index) => ({ ...notice, state: states[index] ?? 'planned' }));
+  const rowsOf = (states: LicenseReminderState[]): Recorded[] =>
+    dueReminders(license).map((reminder, index) => ({ ...reminder, state: states[index] ?? 'planned' }));
 
   it('sends only the nearest after an outage, and records the earlier ones as superseded', () => {
-    const plan = planNotices({ ...license, now: day('2031-06-25'), recorded: rowsOf(['sent']) });
+    const plan = planReminders({ ...license, now: day('2031-06-25'), recorded: rowsOf(['sent']) });
     assert.equal(plan.send, 7);
     assert.deepEqual(
       plan.write.map(({ days, state }) => [days, state]),
@@ -212,7 +212,7 @@ describe('the plan of notices', () => {
   });
 
   it('sends nothing of what was due before the end was set', () => {
-    const plan = planNotices({ ...license, now: day('2031-06-25'), recorded: [] });
+    const plan = planReminders({ ...license, now: day('2031-06-25'), recorded: [] });
     assert.equal(plan.send, null);
     assert.deepEqual(
       plan.write.map(({ days, state }) => [days, state]),
@@ -230,13 +230,13 @@ describe('the plan of notices', () => {
     for (const state of ['maybe_sent', 'failed', 'superseded'] as const) {
       const now = day('2031-06-25');
       const recorded = rowsOf(['sent', 'sent', state]);
-      assert.deepEqual(planNotices({ ...license, now, recorded }), { write: [], send: null });
+      assert.deepEqual(planReminders({ ...license, now, recorded }), { write: [], send: null });
     }
   });
 
   it('follows the client into another zone', () => {
     const recorded = rowsOf(['sent', 'sent']);
-    const plan = planNotices({ ...license, timezone: 'Asia/Tokyo', now: day('2031-06-20'), recorded });
+    const plan = planReminders({ ...license, timezone: 'Asia/Tokyo', now: day('2031-06-20'), recorded });
     assert.deepEqual(
       plan.write.map(({ days, dueAt }) => [days, dueAt.toISOString()]),
       [
