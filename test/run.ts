@@ -21,13 +21,15 @@ const LAB_FILE = /\.lab\.test\.ts$/;
 /** Needs no host, but long: processes that die, hundreds of operations, operations among each other, sweeps. */
 const SLOW_FILE = /\.slow\.test\.ts$/;
 /** They measure what Slipway takes, not what a busy machine adds. */
-const LAST = /\/(?:degraded|timing)\.slow\.test\.ts$/;
+const LAST = /\/(?:degraded|lost-workers|timing)\.slow\.test\.ts$/;
 /** Of a whole file: the longest takes five minutes alone on two cores, and a busy machine three times that. */
 const TEST_TIMEOUT_MS = 25 * 60_000;
 /** Two keep both cores and their hosts busy, unless they wait for heartbeats that are missed, as some do for minutes. */
 const LAB_FILES_AT_ONCE = 3;
 /** The others wait half of their time. */
 const FILES_AT_ONCE = 6;
+/** With the slow ones among them, more would only make each other miss their deadlines on two cores. */
+const SLOW_FILES_AT_ONCE = 4;
 /** Processes for the files that need none of their own. */
 const GROUPS = 6;
 /** Workflows that test files share. */
@@ -156,7 +158,7 @@ async function runFiles({ files, env, dir }: RunFiles): Promise<number> {
     ...[
       '--enable-source-maps',
       compiledFile(built, RUNNER),
-      `--concurrency=${FILES_AT_ONCE}`,
+      `--concurrency=${files.some((file) => SLOW_FILE.test(file)) ? SLOW_FILES_AT_ONCE : FILES_AT_ONCE}`,
       `--hosts=${files.filter((file) => LAB_FILE.test(file)).length}`,
       `--hosts-concurrency=${LAB_FILES_AT_ONCE}`,
       `--timeout=${TEST_TIMEOUT_MS}`,

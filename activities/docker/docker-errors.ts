@@ -29,11 +29,6 @@ const SAYINGS: [RegExp, FailureKind, string?][] = [
   ],
 ];
 
-/** The kind of Docker's own complaint in an output, or undefined when the command itself has failed. */
-export function dockerErrorKind(output: string): FailureKind | undefined {
-  return SAYINGS.find(([pattern]) => pattern.test(output))?.[1];
-}
-
 /** Failure for a Docker or Compose command: `what` says which, on which host; `output` is what it said last. */
 export function dockerFailure({
   what,
@@ -49,10 +44,4 @@ export function dockerFailure({
   const [, kind, hint] = saying;
   // 700 bytes leave room for the words around it
   return failure(kind, `${what}: ${capText(output.trim(), 700)}`, hint === undefined ? {} : { hint });
-}
-
-/** Whether the same command may simply be run again: Docker itself was away or busy, and nothing has run. */
-export function isTransientExit({ exitCode, tail }: { exitCode: number; tail: string }): boolean {
-  const kind = exitCode === 0 ? undefined : dockerErrorKind(tail);
-  return kind === 'Unavailable' || kind === 'RateLimited';
 }

@@ -29,11 +29,6 @@ const SAYINGS: [RegExp, FailureKind, string?][] = [
   ],
 ];
 
-/** The kind of git's own complaint in an output, or undefined when something else has failed. */
-export function gitErrorKind(output: string): FailureKind | undefined {
-  return SAYINGS.find(([pattern]) => pattern.test(output))?.[1];
-}
-
 /** Failure for a script of git commands: `what` says which, on which server; `output` is what it said last. */
 export function gitFailure({ what, exitCode, output }: { what: string; exitCode: number; output: string }) {
   const saying = SAYINGS.find(([pattern]) => pattern.test(output));
@@ -41,9 +36,4 @@ export function gitFailure({ what, exitCode, output }: { what: string; exitCode:
   const [, kind, hint] = saying;
   // 700 bytes leave room for the words around it
   return failure(kind, `${what}: ${capText(output.trim(), 700)}`, hint === undefined ? {} : { hint });
-}
-
-/** Whether the same fetch may simply be run again: the repository was away. */
-export function isTransientGit({ exitCode, tail }: { exitCode: number; tail: string }): boolean {
-  return exitCode !== 0 && gitErrorKind(tail) === 'Unavailable';
 }

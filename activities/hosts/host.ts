@@ -1,5 +1,6 @@
 import { jobKey, type StepContext } from '../../workflows/contract/operation/step.js';
-import { dockerFailure, isTransientExit } from '../docker/docker-errors.js';
+import { kindOf, REACTIONS } from '../../workflows/contract/operation/failures.js';
+import { dockerFailure } from '../docker/docker-errors.js';
 import type { Script } from '../ssh/shell.js';
 import type { JobOptions, JobResult, RunOptions, RunResult, SshTarget } from '../ssh/types.js';
 import { type HostConnections, nameOf, type Server, targetOf } from './connections.js';
@@ -32,10 +33,7 @@ interface Telling {
   failed?: FailureOfExit;
 }
 
-export interface HostJob extends Telling, Pick<JobOptions, 'script' | 'input' | 'timeoutMs' | 'onEnd'> {
-  /** default: Docker was away or busy */
-  transient?: (result: JobResult) => boolean;
-}
+export type HostJob = Telling & Pick<JobOptions, 'script' | 'input' | 'timeoutMs' | 'onEnd'>;
 
 export interface HostScript extends Telling, Pick<RunOptions, 'input' | 'timeoutMs'> {
   /** exits beside 0 that are answers */
@@ -84,24 +82,29 @@ export function createHosts(connections: HostConnections) {
       return { ...host, facts: await hostFacts(connections, host.server, { signal, needs }) };
     },
 
-    /** A job of this step, started once however often it is tried; an undo's own has a key of its own, and is found again. */
+    /**
+     * A job of this step, started once however often it is looked for; an undo's own has a key of its own. One whose end
+     * will be met by an automatic retry is closed, so that the retry runs it again instead of reading that end: of an
+     * undo every bad one.
+     */
     async runJob({ server, target }: ReachedHost, step: StepContext, job: HostJob): Promise<JobResult> {
-      const { what = step.title, failed, transient = isTransientExit, ...options } = job;
+      const { what = step.title, failed, ...options } = job;
       const undoing = step.phase === 'undo';
       // what the act or a former try has left running ends first
       if (undoing || step.try > 1) await ssh.endJobs(target, step, job.onEnd);
       const key = undoing ? `${jobKey(step)}-undo` : jobKey(step);
       const write = connections.output(step);
+      const failureAt = ({ exitCode, tail: output }: JobResult) =>
+        failureOf({ failed }, { what: `${what} on ${nameOf(server)}`, exitCode, output });
       const result = await ssh.runJob(target, {
         ...options,
         key,
         step,
         onOutput: (chunk) => write({ job: key, ...chunk }),
-        transient,
+        transient: (end) => undoing || REACTIONS[kindOf(failureAt(end))].retried,
       });
       if (result.exitCode === 0) return result;
-      const exit = { what: `${what} on ${nameOf(server)}`, exitCode: result.exitCode, output: result.tail };
-      throw failureOf({ failed }, exit);
+      throw failureAt(result);
     },
 
     /** Ends what the act of an undo, or former tries of a step, may still run on the host. */

@@ -31,7 +31,6 @@ export function createConfigurationActivities(connections: Connections) {
         script: lockedTrees(baseDir, pullScript(baseDir)),
         timeoutMs: PULL_TIMEOUT_MS,
         failed: (exit) => pullFailure(exit, baseDir),
-        transient: ({ exitCode, tail: output }) => exitCode !== 0 && isTransient(exitCode, output),
       });
       const commit = /^commit ([0-9a-f]{40,64})$/m.exec(tail)?.[1] ?? '';
       step.summarize(commit.slice(0, 12));

@@ -201,6 +201,10 @@ async function releasedVersions(db: Connection, name: string): Promise<string[]>
   return found.map((row) => String(row['version']));
 }
 
+/** Of the login itself, as USER_PRIVILEGES writes it: others' rights are there too, and help nobody. */
+const GRANTEE = `CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) -
+  CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')`;
+
 /** Whose DEFINER is another account, only those may make again who hold SET USER, or SUPER before 11.0. */
 async function unrestorable(db: Connection, name: string): Promise<string[]> {
   const found = await rows(
@@ -211,8 +215,8 @@ async function unrestorable(db: Connection, name: string): Promise<string[]> {
        UNION ALL SELECT 'routines', DEFINER FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?
        UNION ALL SELECT 'events', DEFINER FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?) AS things
      WHERE definer <> CURRENT_USER() AND NOT EXISTS (
-       SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SET USER' OR (
-         PRIVILEGE_TYPE = 'SUPER' AND CAST(SUBSTRING_INDEX(VERSION(), '.', 1) AS UNSIGNED) < 11))`,
+       SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = ${GRANTEE} AND (PRIVILEGE_TYPE = 'SET USER'
+         OR (PRIVILEGE_TYPE = 'SUPER' AND CAST(SUBSTRING_INDEX(VERSION(), '.', 1) AS UNSIGNED) < 11)))`,
     [name, name, name, name],
   );
   return found.map((row) => String(row['kind'])).sort();

@@ -4,6 +4,10 @@ import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Duration } from '@temporalio/common';
 import { ulid } from 'ulid';
+import { createCertificateSweep } from '../../activities/clients/certificates/activities.js';
+import { createOverdueSources } from '../../activities/clients/moves/overdue-sources.js';
+import { gather } from '../../activities/operation/gather.js';
+import { createActiveServers } from '../../activities/servers/active-servers.js';
 import type { WaitPace } from '../../activities/operation/admissions.js';
 import type { StepInterceptorOptions } from '../../activities/operation/step-interceptor.js';
 import { operations, operationEvents, operationSteps, operationUndos } from '../../db/schema/index.js';
@@ -29,8 +33,8 @@ export interface World {
   log: string[];
 }
 
-/** Of an operation that nobody holds: seconds alone, and the machine may be busy. */
-const END_MS = 30_000;
+/** Of an operation that nobody holds: seconds alone, 40 s beside a full run of all tests on two slow cores. */
+const END_MS = 120_000;
 
 export type Fault = (step: StepContext) => Promise<void> | void;
 
@@ -107,7 +111,15 @@ export async function openScriptedSystem(
               : { ok: true, params: { ...(params as object), ...input } },
           ),
       },
-      activities: worldActivities(world, faults),
+      activities: {
+        ...worldActivities(world, faults),
+        // what the night asks of the wings' records
+        clients: gather(
+          createOverdueSources(services.database.db),
+          createCertificateSweep(services.database.db),
+        ),
+        servers: createActiveServers(services.database.db),
+      },
       log: { warn: () => undefined },
       inject: injector(faults),
       ...(own.waitPace === undefined ? {} : { waitPace: own.waitPace }),

@@ -7,7 +7,7 @@ import type { StepContext } from '../../../workflows/contract/operation/step.js'
 import type { Connections } from '../connections.js';
 import { createHosts } from '../../hosts/host.js';
 import { listKeptSources } from '../records/client-places.js';
-import { type AcmeSettings, certbotFailure, isBusy, issueScript, removeScript } from './certbot.js';
+import { type AcmeSettings, certbotFailure, issueScript, removeScript } from './certbot.js';
 import {
   listDue,
   listIssued,
@@ -69,7 +69,6 @@ export function createCertificateActivities({ db, connections, acme }: Certifica
           script: issueScript({ server, hostname, nginx: facts.nginx.at(-1) ?? 'nginx', acme }),
           timeoutMs: ISSUE_TIMEOUT_MS,
           failed: (exit) => certbotFailure(exit, { server, hostname }),
-          transient: ({ exitCode, tail: output }) => isBusy({ exitCode, output }),
         });
         return { kept: await listKeptSources(db, names.clientId) };
       }),

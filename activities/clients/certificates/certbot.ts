@@ -72,7 +72,7 @@ export interface CertbotEnd {
 }
 
 /** Whether the next attempt may succeed by itself within minutes. */
-export function isBusy({ exitCode, output }: CertbotEnd): boolean {
+function isBusy({ exitCode, output }: CertbotEnd): boolean {
   return exitCode === BUSY || (exitCode !== 0 && /Another instance of Certbot/i.test(output));
 }
 

@@ -4,6 +4,7 @@ import type { StepRef } from '../../../workflows/contract/operation/step.js';
 import type { Server } from '../../hosts/connections.js';
 import { type Script, sh } from '../../ssh/shell.js';
 import { rootContainer } from '../../docker/root-container.js';
+import { sqlTools } from './sql-tools.js';
 
 export interface Backup {
   /** directory on the server with the dump, the archive of the files and a marker */
@@ -54,17 +55,19 @@ umask 077
 set -o pipefail
 final=${path} made=${`${path}.partial`} dir=${names.directory} name=${names.name}
 host=${server.sqlHost} port=${server.sqlPort} user=${server.sqlUser}
+login=$made/.login
+${sqlTools(server)}
 ${rootContainer(docker, names)}
 size() { du -sb -- "$final" | awk '{ print "size " $1 }'; }
 if [ -d "$final" ]; then size; exit 0; fi
 # of this try and of earlier ones
 rm -rf -- ${backupPath(server, names, { ...step, try: 1 })}*.partial
 mkdir -p -- "$made"
-trap 'rm -f -- "$made/.login"' EXIT
-cat > "$made/.login"
+trap 'rm -f -- "$login"' EXIT
+cat > "$login"
 printf '%s\n' ${mark(step.operation)} > "$made/.slipway"
 ${server.sqlEngine === 'postgres' ? DUMP_POSTGRES : DUMP_MARIADB}
-rm -f -- "$made/.login"
+rm -f -- "$login"
 if [ ! -d "$dir" ]; then echo "$dir is not there any more"
 elif [ -z "$(find "$dir" ! -readable -print -quit 2>/dev/null || echo unreadable)" ]; then
   echo "archiving $dir"
@@ -77,12 +80,17 @@ mv -T -- "$made" "$final"
 size`;
 }
 
-/** In a transaction of its own, so that visitors go on working; the client's own routines and events belong to it. */
+/**
+ * In a transaction of its own, so that visitors go on working; the client's own routines and events belong to it. Without
+ * LOCK TABLES, under which no default may ask a sequence; blobs as they are, because in hexadecimal half of what a packet
+ * takes is too much.
+ */
 const DUMP_MARIADB = sh`
-dump=$(command -v mariadb-dump || command -v mysqldump)
 echo "dumping database $name"
-if ! "$dump" "--defaults-extra-file=$made/.login" --host="$host" --port="$port" --single-transaction --quick \
-  --routines --events --triggers --hex-blob -- "$name" 2> "$made/.said" | gzip > "$made/database.sql.gz"; then
+history=()
+if "$dumper" --help 2>/dev/null | grep -q -- --dump-history; then history=(--dump-history); fi
+if ! "$dumper" "\${address[@]}" --single-transaction --quick --routines --events --triggers --skip-add-locks \
+  "\${history[@]}" -- "$name" 2> "$made/.said" | gzip > "$made/database.sql.gz"; then
   cat -- "$made/.said"
   grep -q 'Unknown database' -- "$made/.said" || exit 1
   rm -f -- "$made/database.sql.gz"
@@ -91,8 +99,7 @@ rm -f -- "$made/.said"`;
 
 const DUMP_POSTGRES = sh`
 echo "dumping database $name"
-if ! PGPASSFILE=$made/.login pg_dump --no-password --host="$host" --port="$port" --username="$user" --format=custom \
-  --no-owner --file="$made/database.dump" -- "$name" 2> "$made/.said"; then
+if ! pg_dump "\${address[@]}" --format=custom --no-owner --file="$made/database.dump" -- "$name" 2> "$made/.said"; then
   cat -- "$made/.said"
   grep -q 'database "[^"]*" does not exist' -- "$made/.said" || exit 1
   rm -f -- "$made/database.dump"

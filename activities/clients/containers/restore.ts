@@ -9,6 +9,7 @@ import { FOREIGN_EXIT } from './client-files.js';
 import { CLIENT_FILES } from './compose-file.js';
 import { labelFilters } from './containers.js';
 import { rootContainer } from '../../docker/root-container.js';
+import { sqlTools } from './sql-tools.js';
 
 /** `data`: the database and what visitors have uploaded, of a backup that may be another client's. */
 export type RestoredPart = 'database' | 'files' | 'both' | 'data';
@@ -42,8 +43,8 @@ umask 077
 set -o pipefail
 path=${path} dir=${names.directory} name=${checkIdentifier(names.name)} mark=${mark(thing.operation)} root_name=${key}
 host=${server.sqlHost} port=${server.sqlPort} user=${server.sqlUser}
-login=\${0%/*}/login
-trap 'rm -f -- "$login"' EXIT
+login=\${0%/*}/login said=\${0%/*}/said
+trap 'rm -f -- "$login" "$said"' EXIT
 cat > "$login"
 ${rootContainer(docker, names)}
 foreign() { printf '%s\n' "$1 is not ours"; exit ${FOREIGN_EXIT}; }
@@ -51,30 +52,13 @@ if [ ! -d "$path" ]; then echo "there is no backup $path"; exit 1; fi
 ${requireDirectory(thing)}
 running=$(${docker} ps -q ${labelFilters(thing)} </dev/null)
 if [ -n "$running" ]; then echo "containers of $name are running, so that nothing is restored"; exit 1; fi
-${server.sqlEngine === 'postgres' ? ASK_POSTGRES : ASK_MARIADB}
+${sqlTools(server)}
 ${what === 'files' ? sh`:` : requireDatabase(server)}
 ${beginChanging(names, step)}
 ${docker} rm -f -- "$root_name" >/dev/null 2>&1 </dev/null || true
 ${joinScripts(parts)}
 ${what === 'data' ? sh`:` : endChanging(names)}`;
 }
-
-/** `own` answers nothing for a database that is not there, else `=` and the mark that it bears. */
-const ASK_MARIADB = sh`
-client=$(command -v mariadb || command -v mysql)
-ask() { "$client" "--defaults-extra-file=$login" --host="$host" --port="$port" --batch --skip-column-names "$@"; }
-own() {
-  ask -e "SELECT CONCAT('=', SCHEMA_COMMENT) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '$name'" </dev/null
-}`;
-
-const ASK_POSTGRES = sh`
-ask() {
-  PGPASSFILE=$login psql --no-password --host="$host" --port="$port" --username="$user" --no-psqlrc --quiet --tuples-only \
-    --no-align --set=ON_ERROR_STOP=1 "$@" </dev/null
-}
-own() {
-  ask --dbname=postgres --command="SELECT '=' || coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = '$name'"
-}`;
 
 /** On MariaDB a server that dies between the two halves of the emptying statement leaves none. */
 function requireDatabase({ sqlEngine }: Pick<Server, 'sqlEngine'>): Script {
@@ -89,8 +73,9 @@ function restoreDatabase({ sqlEngine }: Pick<Server, 'sqlEngine'>): Script {
 }
 
 /**
- * One statement empties the database, and it keeps its mark; the account's rights are on its name and stay. In binary
- * mode the client reads no commands of its own in what a client's data have become.
+ * One statement empties the database, and it keeps its mark; the account's rights are on its name and stay. What the
+ * server accepted once is not questioned again: rows that break a CHECK of later, tables made without strictness, the
+ * history of versioned ones. In binary mode the client reads no commands of its own in what a client's data have become.
  */
 const RESTORE_MARIADB = sh`
 dump=$path/database.sql.gz
@@ -98,8 +83,13 @@ dump=$path/database.sql.gz
 gzip -t -- "$dump"
 echo "restoring database $name"
 ask -e "KILL CONNECTION USER '$name'" </dev/null >/dev/null 2>&1 || true
-ask -e "SET SESSION lock_wait_timeout = 60; CREATE OR REPLACE DATABASE $name CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT '$mark'" </dev/null
-gunzip -c -- "$dump" | ask --binary-mode "$name"`;
+ask -e "SET SESSION lock_wait_timeout = 60, foreign_key_checks = 0;
+  CREATE OR REPLACE DATABASE $name CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT '$mark'" </dev/null
+if ! gunzip -c -- "$dump" | ask --binary-mode \
+  --init-command="SET SESSION check_constraint_checks = 0, innodb_strict_mode = 0" "$name" 2> "$said"; then
+  tell_failure "$dump"
+  exit 1
+fi`;
 
 /** Everything that the client's role owns goes, and comes back as its own; the database with its mark stays. */
 const RESTORE_POSTGRES = sh`
@@ -112,8 +102,11 @@ ask --dbname="$name" --single-transaction --command="
   DROP OWNED BY $name CASCADE;
   GRANT CONNECT, TEMPORARY, CREATE ON DATABASE $name TO $name;
   GRANT USAGE, CREATE ON SCHEMA public TO $name" >/dev/null
-PGPASSFILE=$login pg_restore --no-password --host="$host" --port="$port" --username="$user" --dbname="$name" \
-  --no-owner --no-privileges --role="$name" --exit-on-error -- "$dump" </dev/null`;
+if ! pg_restore "\${address[@]}" --dbname="$name" --no-owner --no-privileges --role="$name" --exit-on-error \
+  -- "$dump" </dev/null 2> "$said"; then
+  tell_failure
+  exit 1
+fi`;
 
 /** As root in a container, because files belong to users of containers; unpacked beside first. */
 function restoreFiles(uploadsOnly: boolean): Script {

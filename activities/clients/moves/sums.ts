@@ -3,6 +3,7 @@ import type { Server } from '../../hosts/connections.js';
 import { OWN_FILES } from '../containers/changing.js';
 import { CLIENT_FILES } from '../containers/compose-file.js';
 import { rootContainer } from '../../docker/root-container.js';
+import { sqlTools } from '../containers/sql-tools.js';
 import { type Script, sh } from '../../ssh/shell.js';
 import { SUMS, type SumsOf } from './workspace.js';
 
@@ -35,6 +36,7 @@ login=$path/.login-$sums root_name=${containerName}
 trap 'rm -f -- "$login"' EXIT
 cat > "$login"
 ${rootContainer(docker, names)}
+${sqlTools(server)}
 ${server.sqlEngine === 'postgres' ? POSTGRES : MARIADB}
 sums_of_files() {
   as_root "$dir" ro ${FILES} </dev/null | sort
@@ -68,11 +70,10 @@ find . "$@" -type l -exec sh -c 'for link; do printf "link %s -> %s\\n" "$link" 
 find . "$@" ! -type l ! -type s -exec stat -c 'rights %a %u %g %n' {} +`;
 
 const MARIADB = sh`
-client=$(command -v mariadb || command -v mysql) dump=$(command -v mariadb-dump || command -v mysqldump) q='\`'
-address=("--defaults-extra-file=$login" "--host=$host" "--port=$port" --default-character-set=utf8mb4)
-sql() { "$client" "\${address[@]}" --batch --skip-column-names -e "$1" </dev/null; }
+q='\`'
+sql() { ask -e "$1" </dev/null; }
 rows_of() {
-  "$dump" "\${address[@]}" --no-create-info --skip-extended-insert --skip-triggers --compact --hex-blob \
+  "$dumper" "\${address[@]}" --no-create-info --skip-extended-insert --skip-triggers --compact --hex-blob \
     -- "$name" "$1" </dev/null | sed -n '/^INSERT /p'
 }
 sums_of_database() {
@@ -91,11 +92,8 @@ sums_of_database() {
 }`;
 
 const POSTGRES = sh`
-export PGPASSFILE=$login PGTZ=UTC PGDATESTYLE=ISO PGOPTIONS='-c extra_float_digits=3'
-sql() {
-  psql --no-password "--host=$host" "--port=$port" "--username=$user" "--dbname=$name" --no-psqlrc --quiet \
-    --no-align --tuples-only -v ON_ERROR_STOP=1 -c "$1" </dev/null
-}
+export PGTZ=UTC PGDATESTYLE=ISO PGOPTIONS='-c extra_float_digits=3'
+sql() { ask "--dbname=$name" -c "$1"; }
 sums_of_database() {
   ours="schemaname !~ '^pg_' and schemaname <> 'information_schema'"
   tables=$(sql "select format('%I.%I', schemaname, tablename) from pg_tables where $ours order by 1")

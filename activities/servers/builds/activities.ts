@@ -1,13 +1,14 @@
 import type { Build, BuildImageParams } from '../../../workflows/contract/servers/builds.js';
-import { failure } from '../../../workflows/contract/operation/failures.js';
+import { failure, kindOf } from '../../../workflows/contract/operation/failures.js';
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import { AUTO_VERSION, nextVersion } from '../../../workflows/contract/clients/versions.js';
 import type { Connections } from '../../clients/connections.js';
 import { nameOf } from '../../hosts/connections.js';
 import { loadProfile } from '../../clients/product/profile.js';
-import { createHosts, type Host, type HostScript } from '../../hosts/host.js';
+import { createHosts, type FailedExit, type Host, type HostScript } from '../../hosts/host.js';
+import { classifyExit } from '../../ssh/errors.js';
 import type { Script } from '../../ssh/shell.js';
-import { gitFailure, isTransientGit } from '../../git/git-errors.js';
+import { gitFailure } from '../../git/git-errors.js';
 import { imageScript, removeImageScript, versionsScript } from './image.js';
 import {
   codeScript,
@@ -96,7 +97,6 @@ export function createBuildActivities(connections: Connections) {
         script: fetchScript(host.server.baseDir, { repository, branch: build.branch }),
         timeoutMs: FETCH_TIMEOUT_MS,
         failed: gitFailure,
-        transient: isTransientGit,
       });
       const commit = /^commit ([0-9a-f]{40,64})\s*$/m.exec(tail)?.[1];
       if (commit === undefined) throw new Error(`a fetch without a commit: ${tail}`);
@@ -125,8 +125,7 @@ export function createBuildActivities(connections: Connections) {
       await hosts.runJob(host, step, {
         script,
         timeoutMs: BUILD_TIMEOUT_MS,
-        failed: gitFailure,
-        transient: never,
+        failed: buildFailure,
       });
     },
 
@@ -163,9 +162,11 @@ export function createBuildActivities(connections: Connections) {
   };
 }
 
-/** A build command's own words may sound like git's; it is not run again because of them. */
-function never(): boolean {
-  return false;
+/** A build command's own words may sound like git's: it is not run again because of them. */
+function buildFailure(exit: FailedExit): Error {
+  const made = gitFailure(exit);
+  const { what: command, exitCode, output: stderr } = exit;
+  return kindOf(made) === 'Unavailable' ? classifyExit({ command, exitCode, stderr }) : made;
 }
 
 /** Ids by tag; images without a name are no versions. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dockerFailure, isTransientExit } from '../../../activities/docker/docker-errors.js';
+import { dockerFailure } from '../../../activities/docker/docker-errors.js';
 import { networksOverlap } from '../../../activities/docker/networks.js';
 import { splitImage } from '../../../workflows/contract/clients/versions.js';
 import { fileServing } from '../../../activities/nginx/server-names.js';
@@ -40,11 +40,6 @@ for (const [output, kind] of table) {
     const failure = dockerFailure({ what: 'docker on web-1', exitCode: 1, output });
     assert.equal(kindOf(failure), kind);
     assert.match(failure.message, /^docker on web-1/);
-    assert.equal(
-      isTransientExit({ exitCode: 1, tail: output }),
-      kind === 'Unavailable' || kind === 'RateLimited',
-    );
-    assert.equal(isTransientExit({ exitCode: 0, tail: output }), false);
   });
 }
 

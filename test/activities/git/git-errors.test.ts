@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gitFailure, isTransientGit } from '../../../activities/git/git-errors.js';
+import { gitFailure } from '../../../activities/git/git-errors.js';
 import { kindOf } from '../../../workflows/contract/operation/failures.js';
 
 const table: [string, string][] = [
@@ -25,7 +25,5 @@ for (const [output, kind] of table) {
     const failure = gitFailure({ what: 'git on web-1', exitCode: 128, output });
     assert.equal(kindOf(failure), kind);
     assert.match(failure.message, /^git on web-1/);
-    assert.equal(isTransientGit({ exitCode: 128, tail: output }), kind === 'Unavailable');
-    assert.equal(isTransientGit({ exitCode: 0, tail: output }), false);
   });
 }

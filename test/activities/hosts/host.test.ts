@@ -24,7 +24,7 @@ function hostWith(answer: Partial<RunResult & JobResult> = {}, left: string[] = 
     runJob: async (_target, { key, onOutput, transient }) => {
       await onOutput({ offset: 0, end: 3, text: 'out' });
       const result = { exitCode: 0, tail: '', ...answer };
-      if (transient?.(result) !== true) running.add(key);
+      if (result.exitCode === 0 || transient?.(result) !== true) running.add(key);
       return result;
     },
     endJobs: async (_target, { operation, step }) => {
@@ -60,15 +60,21 @@ test("an undo's job ends that of its act, and has a key of its own", async () =>
   assert.deepEqual([...running], [key('1-undo')]);
 });
 
-test('a job that found Docker away may be run again under its key, one that failed may not', async () => {
+test('a job whose end is met by an automatic retry is run again under its key, one that waits for a person is not', async () => {
   const away = { exitCode: 1, tail: 'Cannot connect to the Docker daemon' };
-  for (const [answer, kind, kept] of [
-    [away, 'Unavailable', 0],
-    [{ exitCode: 1, tail: 'no such table' }, 'CommandFailed', 1],
+  const refused = { exitCode: 1, tail: 'no such table' };
+  const busy = () => failure('Unavailable', 'the authority is busy');
+  for (const [answer, over, own, kind, kept] of [
+    [away, {}, {}, 'Unavailable', 0],
+    [refused, {}, {}, 'CommandFailed', 1],
+    [refused, {}, { failed: busy }, 'Unavailable', 0],
+    [away, {}, { failed: () => failure('CommandFailed', 'its own words') }, 'CommandFailed', 1],
+    [refused, { phase: 'undo' }, {}, 'CommandFailed', 0],
   ] as const) {
     const { hosts, running } = hostWith(answer);
     const host = await hosts.reach(1);
-    await assert.rejects(hosts.runJob(host, stepOf().step, job), (error) => kindOf(error) === kind);
+    const { step } = stepOf(over);
+    await assert.rejects(hosts.runJob(host, step, { ...job, ...own }), (error) => kindOf(error) === kind);
     assert.equal(running.size, kept);
   }
 });

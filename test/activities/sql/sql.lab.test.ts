@@ -100,6 +100,32 @@ for (const { title, engine, start } of cases) {
       return db.unsafe(text).finally(() => db.end());
     };
 
+    test('is restorable where its own login may make everything again, whatever others may', {
+      skip: engine === 'postgres' && 'owners decide there, not definers',
+    }, async () => {
+      const { thing, step } = newThing();
+      await sql.ensureDatabase(thing, step);
+      await login(thing.names.name, PASSWORD, 'CREATE TABLE t (a int)');
+      await sql.checkRestorable(thing, step);
+      await login(
+        thing.names.name,
+        PASSWORD,
+        'CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1',
+      );
+      await assert.rejects(sql.checkRestorable(thing, step), (error: Error) => {
+        assert.equal(kindOf(error), 'Unauthorized');
+        assert.match(error.message, /holds triggers that/);
+        return true;
+      });
+      const [[account = ''] = []] = await server.admin(
+        `SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) FROM mysql.user WHERE User = '${server.user}'`,
+      );
+      await server.admin(`GRANT SET USER ON *.* TO ${account}`);
+      await sql.checkRestorable(thing, step);
+      await server.admin(`REVOKE SET USER ON *.* FROM ${account}`);
+      await sql.removeDatabase(thing, step);
+    });
+
     test('is made, can be used by its own user, and is gone after its undo', async () => {
       const { thing, step } = newThing();
       const { name } = thing.names;

@@ -12,6 +12,7 @@ import { newOperation, stepContext } from '../../activities/fake-connections.js'
 import { census } from '../../support/census.js';
 import { type ClientContents, clientContents } from '../../support/client-contents.js';
 import { noLab, sharedHost } from '../../support/lab.js';
+import { HISTORY, REAL_DATABASE } from '../../support/real-database.js';
 import { openSystem, type System } from '../../support/system.js';
 
 for (const [slot, hostName] of [
@@ -99,8 +100,12 @@ echo changed >> .env; rm -rf public/uploads; mkdir public/new; echo new > public
 
     it('is again what it was, rows and files, after everything has been changed', async () => {
       const rows = Array.from({ length: 2_000 }, (_, index) => `('note ${index} "x" \\\\ ü')`);
-      await sql(`INSERT INTO notes (body) VALUES ${rows.join(',')}`);
+      await sql(`INSERT INTO notes (body) VALUES ${rows.join(',')};${REAL_DATABASE[host.sqlEngine]}`);
       await docker.stopContainers(thing, step('stop'));
+      // what the SSH user keeps for itself is not how a client is dumped
+      await host.exec(`cat > /var/www/.my.cnf`, {
+        input: '[client]\ndefault-character-set=latin1\n[mysqldump]\nno-data\n[mariadb-dump]\nno-data\n',
+      });
       ({ path } = await docker.backupClient({ ...thing, keepDays: 1 }, step('backup')));
       before_ = await clientContents(host, id);
       const other = await clientContents(host, neighbour);
@@ -109,6 +114,44 @@ echo changed >> .env; rm -rf public/uploads; mkdir public/new; echo new > public
       await docker.restoreClient({ ...thing, path, what: 'both' }, step('one'));
       assert.deepEqual(await clientContents(host, id), before_);
       assert.deepEqual(await clientContents(host, neighbour), other);
+      if (host.sqlEngine === 'mariadb') {
+        const { stdout } = await host.exec(`mariadb --batch --skip-column-names client${id}`, {
+          input: HISTORY,
+        });
+        assert.equal(stdout.trim(), '4');
+      }
+    });
+
+    it('says what of a dump was refused, and nothing of what stands there', async () => {
+      const secret = 'a-secret-of-a-visitor';
+      const broken = `${path}-2`;
+      if (host.sqlEngine === 'mariadb') {
+        await host.exec(`cp -a ${path} ${broken}; cd ${broken}
+{ zcat database.sql.gz
+  echo '-- Dumping data for table \`notes\`'
+  echo "INSERT INTO notes (id, body) VALUES (1, '${secret}'), (1, '${secret}');"; } | gzip > spoilt
+mv spoilt database.sql.gz`);
+      } else {
+        // a rule that asks a table which is filled later: nobody can restore it
+        await sql(`CREATE TABLE a_first (word text); CREATE TABLE z_last (word text);
+CREATE FUNCTION known(text) RETURNS boolean LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM public.z_last WHERE word = $1)';
+INSERT INTO z_last VALUES ('${secret}'); ALTER TABLE a_first ADD CHECK (known(word)); INSERT INTO a_first VALUES ('${secret}');`);
+        await docker.backupClient({ ...thing, keepDays: 1 }, step('backup', { try: 2 }));
+      }
+      await assert.rejects(
+        docker.restoreClient({ ...thing, path: broken, what: 'database' }, step('broken')),
+        ({ message }: Error) => {
+          const told =
+            host.sqlEngine === 'mariadb'
+              ? /ERROR 1062 \(23000\) at line \d+ of the dump: Dumping data for table `notes`/
+              : /COPY failed for table "a_first"[^]*violates check constraint/;
+          assert.match(message, told);
+          assert.doesNotMatch(message, new RegExp(secret));
+          return true;
+        },
+      );
+      await docker.restoreClient({ ...thing, path, what: 'database' }, step('mended'));
+      assert.deepEqual(await clientContents(host, id), before_);
     });
 
     it('restores the database or the files alone', async () => {
@@ -118,6 +161,17 @@ echo changed >> .env; rm -rf public/uploads; mkdir public/new; echo new > public
       const files = await clientContents(host, id);
       assert.deepEqual([files.database, files.files], [changed.database, before_.files]);
       await docker.restoreClient({ ...thing, path, what: 'database' }, step('three'));
+      assert.deepEqual(await clientContents(host, id), before_);
+    });
+
+    it('is really tried again as an undo that has failed', async () => {
+      await changeEverything();
+      await host.exec(`mv ${path} ${path}-away`);
+      const undo = (attempt: number) =>
+        docker.restoreClient({ ...thing, path, what: 'both' }, step('undone', { phase: 'undo', attempt }));
+      await assert.rejects(undo(1), /there is no backup/);
+      await host.exec(`mv ${path}-away ${path}`);
+      await undo(2);
       assert.deepEqual(await clientContents(host, id), before_);
     });
 

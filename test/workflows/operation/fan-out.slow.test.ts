@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import { eq } from 'drizzle-orm';
 import { ulid } from 'ulid';
+import { createFanOutRecords } from '../../../activities/operation/children.js';
 import { operations } from '../../../db/schema/index.js';
 import { pollUntil } from '../../../process/poll.js';
 import type { FanOutResult, FanOutRules } from '../../../workflows/contract/operation/fan-out.js';
@@ -181,10 +182,46 @@ describe('a fan-out', { concurrency: 4, timeout: 240_000 }, () => {
     });
     const error = { kind: 'CommandFailed' as const, message: 'refused' };
     const hold = { number: 1, step: 'slow', until: null, actions: [], error };
-    await db.update(operations).set({ state: 'holding', hold }).where(eq(operations.id, child.id));
-    const view = await until(handle, 'the parent knows', ({ state }) => state === 'holding');
+    const view = await pollUntil({
+      what: 'the parent knows',
+      deadlineMs: 60_000,
+      everyMs: 100,
+      probe: async () => {
+        // its own records say otherwise, and may come later
+        await db.update(operations).set({ state: 'holding', hold }).where(eq(operations.id, child.id));
+        const now = await handle.query<OperationView, []>('view');
+        return now.state === 'holding' ? now : undefined;
+      },
+    });
     assert.equal(view.steps[0]?.summary, '0 of 1 done, 1 waiting for a person');
     assert.equal((await result(handle)).done, 1);
+  });
+
+  it('does not take for dead who began and ended between two looks', async () => {
+    const { db } = system.database;
+    const child = { subject: `client:${ulid()}`, operation: ulid() };
+    const row = {
+      ...child,
+      id: child.operation,
+      kind: 'scripted',
+      title: 'Scripted',
+      actor: 'tester',
+      input: {},
+    };
+    const begins = createFanOutRecords({
+      db,
+      describe: async () => {
+        await db.insert(operations).values({ ...row, state: 'succeeded', endedAt: new Date() });
+        return null;
+      },
+    });
+    assert.deepEqual(
+      (await begins.lookAtChildren({ children: [child] })).map(({ state }) => state),
+      ['succeeded'],
+    );
+    const never = createFanOutRecords({ db, describe: async () => null });
+    const [gone] = await never.lookAtChildren({ children: [{ ...child, operation: ulid() }] });
+    assert.equal(gone?.state, 'terminated');
   });
 
   /** Two fan-outs of three under one, in each of which the second client fails at first. */

@@ -49,8 +49,9 @@ export function createChildren(state: FanOutState): Children {
 
   async function askAboutSilent(): Promise<void> {
     const since = Date.now() - run.limits.silenceMs;
-    const silent = [...table].flatMap(([subject, { state: is, operation, heardAt }]) =>
-      ['running', 'holding'].includes(is) && operation !== null && heardAt <= since
+    // of one whose start is still on its way nobody knows anything but the start itself
+    const silent = [...table].flatMap(([subject, { state: is, operation, runId, heardAt }]) =>
+      ['running', 'holding'].includes(is) && operation !== null && runId !== undefined && heardAt <= since
         ? [{ subject, operation }]
         : [],
     );

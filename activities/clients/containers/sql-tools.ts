@@ -1,0 +1,55 @@
+import type { Server } from '../../hosts/connections.js';
+import { type Script, sh } from '../../ssh/shell.js';
+
+/**
+ * The engine's own tools, as functions for scripts that have set `host`, `port`, `user`, `name` and `login`, the file
+ * with the login. Whatever option files and variables the host or its user have: none of them decides how a client's
+ * data are read or written.
+ */
+export function sqlTools({ sqlEngine }: Pick<Server, 'sqlEngine'>): Script {
+  return sqlEngine === 'postgres' ? POSTGRES : MARIADB;
+}
+
+/**
+ * `own` answers nothing for a database that is not there, else `=` and the mark that it bears. `tell_failure <dump>`
+ * makes of what a tool has said in `$said` what may be read by others: error, object, line, and nothing of the data.
+ */
+const MARIADB = sh`
+unset "\${!MYSQL@}" "\${!MARIADB@}"
+client=$(command -v mariadb || command -v mysql) dumper=$(command -v mariadb-dump || command -v mysqldump)
+# 1 GB is the most that a packet may have: where it ends is the server's to say
+address=("--defaults-file=$login" "--host=$host" "--port=$port" --default-character-set=utf8mb4 --max-allowed-packet=1G)
+ask() { "$client" "\${address[@]}" --batch --skip-column-names "$@"; }
+own() {
+  ask -e "SELECT CONCAT('=', SCHEMA_COMMENT) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '$name'" </dev/null
+}
+tell_failure() {
+  local error line object
+  error=$(grep -a -o -m 1 '^ERROR [0-9]* ([0-9A-Z]*)' -- "$said" || true)
+  line=$(sed -n 's/^ERROR [0-9]* ([0-9A-Z]*) at line \([0-9]*\).*/\1/p' -- "$said" | head -n 1)
+  if [ -n "$line" ]; then
+    object=$(gunzip -c -- "$1" 2>/dev/null | head -n "$line" | grep -a '^-- [A-Z][a-z ]* \(table\|view\|sequence\|database\) ' | tail -n 1 || true)
+    echo "\${error:-an error} at line $line of the dump: \${object#-- }"
+  else
+    echo "\${error:-the client ended}"
+  fi
+  if grep -a -q -i 'no space left\|disk full\|is full' -- "$said"; then echo "no space left on device"; fi
+  if grep -a -q '^ERROR 1153 ' -- "$said"; then
+    echo "a row is larger than the server takes: raise its max_allowed_packet"
+  fi
+}`;
+
+const POSTGRES = sh`
+unset "\${!PG@}"
+export PGPASSFILE=$login
+address=(--no-password "--host=$host" "--port=$port" "--username=$user")
+ask() { psql "\${address[@]}" --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 "$@" </dev/null; }
+own() {
+  ask --dbname=postgres --command="SELECT '=' || coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = '$name'"
+}
+tell_failure() {
+  sed -n 's/^pg_restore: from TOC entry \(.*\)/\1/p; s/^pg_restore: error: \(COPY failed for table "[^"]*"\).*/\1/p' -- "$said" | head -n 4
+  sed -n 's/^pg_restore: error: .*ERROR:  *//p' -- "$said" | sed 's/"[^"]*"/…/g; s/'"'"'[^'"'"']*'"'"'/…/g' | head -n 1
+  if ! grep -q 'ERROR:' -- "$said"; then sed 's/"[^"]*"/…/g' -- "$said" | head -n 4; fi
+  if grep -q -i 'no space left\|disk full' -- "$said"; then echo "no space left on device"; fi
+}`;
