@@ -88,7 +88,8 @@ size`;
 const DUMP_MARIADB = sh`
 echo "dumping database $name"
 history=()
-if "$dumper" --help 2>/dev/null | grep -q -- --dump-history; then history=(--dump-history); fi
+# not by a pipe to grep -q: that ends the tool early, which is a failure under pipefail
+case $("$dumper" --help 2>/dev/null) in *--dump-history*) history=(--dump-history) ;; esac
 if ! "$dumper" "\${address[@]}" --single-transaction --quick --routines --events --triggers --skip-add-locks \
   "\${history[@]}" -- "$name" 2> "$made/.said" | gzip > "$made/database.sql.gz"; then
   cat -- "$made/.said"
