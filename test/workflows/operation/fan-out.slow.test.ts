@@ -25,14 +25,16 @@ describe('a fan-out', { concurrency: 4, timeout: 240_000 }, () => {
 
   async function start(
     childSteps: Record<string, ScriptedStep[]>,
-    options: { rules?: Partial<FanOutRules>; request?: Partial<OperationRequest> } = {},
+    options: { rules?: Partial<FanOutRules>; request?: Partial<OperationRequest>; also?: string[] } = {},
   ) {
     const id = ulid();
     const subject = `fleet:${id}`;
     const children = Object.entries(childSteps).map(([name, steps]) => {
       const child = `client:${id}-${name}`;
-      return { subject: child, params: { subject: child, steps }, title: `Child ${name}` };
+      return { subject: child, params: { subject: child, steps } };
     });
+    for (const also of options.also ?? [])
+      children.push({ subject: also, params: { subject: also, steps: step('one') } });
     const operation: OperationRequest = { id, actor: 'tester', requestId: null, ...options.request };
     const handle = await system.client.workflow.start('fannedOut', {
       workflowId: subject,
@@ -170,6 +172,29 @@ describe('a fan-out', { concurrency: 4, timeout: 240_000 }, () => {
     const [child] = await childRows(id);
     const before = await blocker.row();
     assert.ok(before?.endedAt && child && child.startedAt >= before.endedAt);
+  });
+
+  it('starts nobody once it is stopped, not even who waited for a busy subject', async () => {
+    const blocker = await system.start([{ key: 'slow', takesMs: 4_000 }]);
+    const { id, handle } = await start(
+      { n0: [{ key: 'fails-first' }], n1: [{ key: 'fails-first' }] },
+      { rules: { canary: 0 }, also: [blocker.subject] },
+    );
+    await until(handle, 'the parent holds', ({ state }) => state === 'holding');
+    await blocker.ended();
+    await pollUntil({
+      what: 'nobody is waited for any more',
+      deadlineMs: 60_000,
+      everyMs: 100,
+      probe: async () => (await handle.describe()).raw.pendingActivities?.length === 0 || undefined,
+    });
+    await handle.signal('rollback', { note: 'not today' });
+    // none was done: the whole is taken back
+    await assert.rejects(result(handle));
+    assert.deepEqual((await childRows(id)).map(({ subject }) => subject).sort(), [
+      `client:${id}-n0`,
+      `client:${id}-n1`,
+    ]);
   });
 
   it('asks by its record about a child whose words were lost', async () => {

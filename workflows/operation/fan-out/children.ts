@@ -12,7 +12,7 @@ import { titleOf } from '../../contract/operation/definition.js';
 import { makeOperationId } from '../../contract/operation/ids.js';
 import type { OperationRequest } from '../../contract/operation/operation.js';
 import type { FanOutOptions, FanOutState } from './state.js';
-import { type ChildEntry, hear } from './table.js';
+import { type ChildEntry, hear, isStopped } from './table.js';
 import type { Run } from '../run.js';
 import { stepErrorOf } from '../step-failure.js';
 import { RECORD_TIMING } from '../timing.js';
@@ -29,7 +29,7 @@ interface Children {
 
 /** Starts children and hears of them: by their signals, by their ends, and by asking about silent ones. */
 export function createChildren(state: FanOutState): Children {
-  const { run, options, table, busyWaits } = state;
+  const { run, options, children, table, busyWaits } = state;
   const { lookAtChildren } = activitiesOf<FanOutRecords>('operation', RECORD_TIMING);
 
   setHandler(defineSignal<[ChildReport]>(CHILD_SIGNAL), (report) => {
@@ -96,7 +96,8 @@ export function createChildren(state: FanOutState): Children {
       .run(() => waits().awaitSubject({ subject: child.subject, waitMs }))
       .catch((thrown: unknown) => ({ free: false as const, holder: reasonOf(thrown) }));
     state.changes += 1;
-    if (state.closing) return set(child, { state: 'waiting', operation: null, heardAt: Date.now() });
+    const stopped = state.closing || isStopped(children, table, options.rules);
+    if (stopped) return set(child, { state: 'waiting', operation: null, heardAt: Date.now() });
     if (waited.free) return start(child);
     const reason = `still busy with ${waited.holder}`;
     set(child, { state: 'failed', operation: null, heardAt: Date.now(), reason });
