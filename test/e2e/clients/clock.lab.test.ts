@@ -118,7 +118,11 @@ describe('by the clock, on a real host', { skip: noLab, concurrency: false }, ()
     assert.equal((await rowOf(plain)).certificateError, null);
     assert.equal((await overTls(hostname)).names, `DNS:${hostname}`);
     const { db } = system.database;
-    const tries = await db.select().from(operations).where(eq(operations.actor, NIGHTLY_ACTOR));
+    const tries = await db
+      .select()
+      .from(operations)
+      .where(eq(operations.actor, NIGHTLY_ACTOR))
+      .orderBy(operations.id);
     assert.deepEqual(
       tries.map(({ kind, state }) => `${kind} ${state}`),
       ['issue_certificate rolled_back', 'issue_certificate succeeded'],
