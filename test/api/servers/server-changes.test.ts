@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { eq } from 'drizzle-orm';
 import { operations } from '../../../db/schema/index.js';
 import { tableContents } from '../../support/table-contents.js';
-import { type Harness, openHarness } from '../harness.js';
+import { type Harness, openHarness, pollUntil } from '../harness.js';
 
 describe('work on servers and the fleet', () => {
   let api: Harness;
@@ -71,6 +71,10 @@ describe('work on servers and the fleet', () => {
 
   it('refuses to reboot without the right to', async () => {
     const server = await makeServer(true);
+    // those of before have begun, and change nothing any more
+    await pollUntil(
+      async () => !(await api.db.select().from(operations)).some(({ state }) => state === 'starting'),
+    );
     const tables = await tableContents(api.db);
     for (const method of ['GET', 'POST']) {
       const refused = await api.call(method, `/servers/${server}/reboot_server`);
