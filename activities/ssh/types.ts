@@ -69,8 +69,8 @@ export interface JobOptions {
   /** ends what the job runs inside containers, when the job itself is to be ended */
   onEnd?: Script;
   /**
-   * true for an exit that the caller will report as `Unavailable` or `RateLimited`: the key is closed, so that
-   * the next attempt runs the command again instead of finding the same exit. The result is returned as usual.
+   * true for an exit that an automatic retry will meet: the key is closed, so that the next attempt runs the command
+   * again instead of finding the same exit. The result is returned as usual.
    */
   transient?(result: JobResult): boolean;
 }

@@ -16,13 +16,7 @@ import { ENGINE_ATTRIBUTES } from '../../workflows/contract/operation/search-att
 import { type OperationKind, requireKind } from '../../workflows/contract/kinds.js';
 import { Problem } from '../http/problem.js';
 import { findHolder } from './holder.js';
-import {
-  describeStart,
-  type Caller,
-  type Prepared,
-  type StartDeps,
-  type StartRequest,
-} from './record-start.js';
+import { describeStart, type Caller, type StartDeps, type StartRequest } from './record-start.js';
 import { holderRef, refOf } from './refusals.js';
 
 /** `docs/contract/operations.md`, Reading an operation: whoever asks for a plan waits for it. */
@@ -56,10 +50,12 @@ export async function planOperation<Params>(
   await temporal.requireReachable();
   const prepared = await rehearse(db, (tx) => prepare(tx, { id: ulid(), digest }));
   if ('existing' in prepared) return nothingToDo(db, prepared.existing);
+  const { params, planParams = params } = prepared;
   const { subject, title } = describeStart(kind, prepared);
   const holder = await findHolder(deps, subject);
   const busy = holder.free ? {} : { busy: holderRef(holder) };
-  const { steps } = await askWorkflow(deps, kind, prepared, caller).catch((error: unknown) => {
+  const asked = { kind, subject, title, params: planParams };
+  const { steps } = await askWorkflow(deps, asked, caller).catch((error: unknown) => {
     throw problemOfPlan(error, holder.free ? {} : { operation: holderRef(holder) });
   });
   return { plan: { kind, subject, title, steps, ...busy } };
@@ -87,15 +83,19 @@ async function nothingToDo(db: Db, existing: string): Promise<Planned> {
   return { plan: { kind, subject, title, steps: [], busy: refOf(row) } };
 }
 
-async function askWorkflow<Params>(
+interface Asked {
+  kind: OperationKind;
+  subject: string;
+  title: string;
+  params: unknown;
+}
+
+async function askWorkflow(
   { temporal }: StartDeps,
-  kind: OperationKind,
-  prepared: Prepared<Params>,
+  { kind, subject, title, params }: Asked,
   { actor, requestId }: Caller,
 ): Promise<OperationPlan> {
-  const { params, planParams = params } = prepared;
-  const { subject, title } = describeStart(kind, prepared);
-  const input: OperationInput<Params> = { plan: true, params: planParams };
+  const input: OperationInput<unknown> = { plan: true, params };
   const handle = await temporal.within(START_MS, () =>
     temporal.client.workflow.start(requireKind(kind).workflow, {
       workflowId: planId(ulid()),
