@@ -7,8 +7,9 @@ import { benchLists } from './lists/bench.js';
 import { benchLogLatency } from './log-latency/bench.js';
 import { benchRecovery } from './recovery/bench.js';
 import { benchStepOverhead } from './step-overhead/bench.js';
+import { benchSwitch } from './switch/bench.js';
 
-type Options = Record<'repeats' | 'creates' | 'seed' | 'clients', number>;
+type Options = Record<'repeats' | 'creates' | 'seed' | 'clients' | 'megabytes', number>;
 
 interface Bench {
   what: string;
@@ -28,6 +29,12 @@ const BENCHES: Record<string, Bench> = {
     // a run of 50 real switches takes minutes
     options: { repeats: 3, clients: 50 },
     run: benchFanOut,
+  },
+  switch: {
+    what: 'how long a client with much data is away while it is switched, beside a script with dump and restore',
+    // a run over a gigabyte takes minutes
+    options: { repeats: 3, megabytes: 1_000 },
+    run: benchSwitch,
   },
   'step-overhead': {
     what: 'B1n, B3: what a durable step costs, beside plain scripts and beside bare Temporal',
@@ -90,7 +97,7 @@ function optionsOf({ options = { repeats: REPEATS } }: Bench): Partial<Options> 
 
 /** `--<option> <number>` for what the benchmark knows; undefined for words that mean nothing. */
 function readOptions(rest: string[], known: Partial<Options>): Options | undefined {
-  const options = { repeats: 1, creates: 1, seed: 1, clients: 1, ...known };
+  const options = { repeats: 1, creates: 1, seed: 1, clients: 1, megabytes: 1, ...known };
   for (let at = 0; at < rest.length; at += 2) {
     const [flag = '', value = ''] = rest.slice(at, at + 2);
     const name = flag.replace(/^--/, '');

@@ -1,5 +1,6 @@
 import { eq } from 'drizzle-orm';
 import type { Connections } from '../activities/clients/connections.js';
+import { requireOpen } from '../activities/operation/operation-write.js';
 import { createStepOutput } from '../activities/operation/step-output.js';
 import type { Ssh } from '../activities/ssh/types.js';
 import type { Db } from '../db/database.js';
@@ -39,6 +40,7 @@ export function createConnections(parts: ConnectionParts): Connections {
         keepFormerSettings(db, { operationId: change, clientId, formerSettings: former }),
       formerSettings: async (change) => (await findClientChange(db, change))?.formerSettings ?? null,
     },
+    requireOpen: (step) => requireOpen(db, step),
     secrets: {
       reveal: async (id) => (await secrets.reveal(db, id)) ?? missing(`secret ${id}`),
     },

@@ -9,6 +9,7 @@ import type { Connections } from './connections.js';
 import { createDockerActivities } from './containers/activities.js';
 import { createRefreshActivities } from './containers/refresh.js';
 import { createSqlActivities } from './database/activities.js';
+import { createSpareActivities } from './database/spare.js';
 import { createLicenseRecords } from './licenses/license-records.js';
 import { createMailActivities } from './mail/activities.js';
 import { createAvailability } from './monitoring/availability.js';
@@ -58,6 +59,7 @@ export function createClientActivities(parts: ClientParts) {
     }),
     createVersionRecords(db),
     createSqlActivities(connections),
+    createSpareActivities({ db, connections }),
     createDockerActivities(connections),
     createRefreshActivities(connections),
     createProductActivities(connections),

@@ -1,6 +1,7 @@
 import type { clients } from '../../db/schema/index.js';
 import type { ChangeRef, ClientChange } from '../../workflows/contract/clients/client-change.js';
 import { kindOf } from '../../workflows/contract/operation/failures.js';
+import type { StepContext } from '../../workflows/contract/operation/step.js';
 import type { HostConnections } from '../hosts/connections.js';
 
 export type Client = typeof clients.$inferSelect;
@@ -30,6 +31,8 @@ export interface Connections extends HostConnections {
     formerHosts(client: { id: number; serverId: number; hostname: string }): Promise<string[]>;
   };
   changes: ClientChanges;
+  /** `OperationClosed` once the step's operation is over: a late attempt writes nothing */
+  requireOpen(step: Pick<StepContext, 'operation'>): Promise<void>;
   /** addresses that may ask every client's health path; empty: the address that the host's sshd sees us from */
   checkAddresses: readonly string[];
   /** days between the end of a client's licence and the lock; absent: none */

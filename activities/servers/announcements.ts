@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import type { ClientThing } from '../../workflows/contract/clients/clients.js';
+import { dataOf } from '../../workflows/contract/clients/databases.js';
 import { failure, type FailureKind, kindOf } from '../../workflows/contract/operation/failures.js';
 import type { StepContext } from '../../workflows/contract/operation/step.js';
 import type { Connections } from '../clients/connections.js';
@@ -46,12 +47,12 @@ export function createAnnouncementActivities({ servers, secrets, serving, releas
       ]);
       const password = await secrets.reveal(server.sqlPassword);
       const untold: Untold[] = [];
-      const announceTo = async ({ names: { name, image } }: ClientThing): Promise<void> => {
+      const announceTo = async ({ names }: ClientThing): Promise<void> => {
         if (untold.some(({ error }) => OF_SERVER.includes(kindOf(error)))) return;
-        const present = image.endsWith(`:${announcement.version}`);
+        const present = names.image.endsWith(`:${announcement.version}`);
         await openSql(server, password, step.signal, (session) =>
-          session.announce(name, { ...announcement, present }),
-        ).catch((error: unknown) => untold.push({ name, error }));
+          session.announce(dataOf(names), { ...announcement, present }),
+        ).catch((error: unknown) => untold.push({ name: names.name, error }));
       };
       const limit = pLimit(AT_ONCE);
       await Promise.all(things.map((thing) => limit(announceTo, thing)));

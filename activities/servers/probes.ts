@@ -1,3 +1,4 @@
+import { dataOf } from '../../workflows/contract/clients/databases.js';
 import { failure } from '../../workflows/contract/operation/failures.js';
 import type {
   CheckHostReport,
@@ -54,7 +55,7 @@ export function createProbes(connections: Connections) {
     const password = await secrets.reveal(server.sqlPassword);
     const signal = AbortSignal.timeout(PROBE_MS);
     const versions = await openSql(server, password, signal, (session) =>
-      session.releasedVersions(names.name),
+      session.releasedVersions(dataOf(names)),
     );
     return { readAt, versions };
   };

@@ -1,4 +1,5 @@
-import type { FailureKind } from '../../workflows/contract/operation/failures.js';
+import type { ClientData } from '../../workflows/contract/clients/databases.js';
+import { failure, type FailureKind } from '../../workflows/contract/operation/failures.js';
 
 /** Remote login of the backend on one server's SQL engine. */
 export interface SqlLogin {
@@ -8,10 +9,19 @@ export interface SqlLogin {
   password: string;
 }
 
-/** A client's database and its user of the same name, with the operation whose mark they bear. */
+/** A client's user and its databases, one of the same name, with the operation whose mark they bear. */
 export interface OwnedDatabase {
   name: string;
   operation: string;
+}
+
+/** An empty database beside the client's: same mark, options, settings and rights. */
+export interface SpareDatabase extends OwnedDatabase {
+  /** the client's present one */
+  database: string;
+  spare: string;
+  /** an earlier spare may go */
+  replaces: boolean;
 }
 
 export interface NewDatabase extends OwnedDatabase {
@@ -34,6 +44,15 @@ export interface Announcement {
   releasedAt: Date;
 }
 
+/** Things of one kind that keep a database from being restored. */
+export interface Unrestorable {
+  kind: FailureKind;
+  /** such as `trigger stamped` */
+  objects: string[];
+  cause: string;
+  hint: string;
+}
+
 export type Removal = 'removed' | 'absent' | 'foreign';
 
 /** One connection to an engine. Its errors are the driver's own; `kindOf` tells which failure they are. */
@@ -42,21 +61,25 @@ export interface SqlSession {
   survey(thing: OwnedDatabase): Promise<string[]>;
   /** creates database and user, or finishes what an earlier attempt began; foreign things are `Conflict` */
   ensure(thing: NewDatabase): Promise<void>;
-  /** removes both when they bear the mark, sessions first, with whatever an attempt left half-made */
+  /** removes all when they bear the mark, sessions first, with whatever an attempt left half-made */
   remove(thing: OwnedDatabase): Promise<Removal>;
-  writeCloudSettings(name: string, settings: CloudSettings): Promise<void>;
+  /** `NotFound` without `database`, `Conflict` where `spare` is somebody else's, or not to be replaced */
+  makeSpare(thing: SpareDatabase): Promise<void>;
+  /** that one alone, its sessions first; the user stays */
+  drop(thing: { database: string; operation: string }): Promise<Removal>;
+  writeCloudSettings(data: ClientData, settings: CloudSettings): Promise<void>;
   /** the present values of these settings; null for one that is not there */
-  readCloudSettings(name: string, keys: readonly string[]): Promise<Record<string, string | null>>;
+  readCloudSettings(data: ClientData, keys: readonly string[]): Promise<Record<string, string | null>>;
   /** writes them as they were read; null removes one */
-  restoreCloudSettings(name: string, settings: Readonly<Record<string, string | null>>): Promise<void>;
+  restoreCloudSettings(data: ClientData, settings: Readonly<Record<string, string | null>>): Promise<void>;
   /** the client's version in its `cloud_settings`, and among those of its `cloud_versions` */
-  recordVersion(name: string, version: string): Promise<void>;
+  recordVersion(data: ClientData, version: string): Promise<void>;
   /** versions that the client may be switched to by itself: those of its `cloud_versions` */
-  releasedVersions(name: string): Promise<string[]>;
-  /** kinds of things in the database that this login could dump but not restore, such as `triggers` */
-  unrestorable(name: string): Promise<string[]>;
+  releasedVersions(data: ClientData): Promise<string[]>;
+  /** what is in the database that a backup of it could not bring back beside; `NotFound` without that database */
+  unrestorable(data: ClientData): Promise<Unrestorable[]>;
   /** lists the version in the client's database; its people get a notice of it, unless it is `present` there already */
-  announce(name: string, announcement: Announcement & { present: boolean }): Promise<void>;
+  announce(data: ClientData, announcement: Announcement & { present: boolean }): Promise<void>;
   /** version of the server, such as `10.11.6-MariaDB` */
   version(): Promise<string>;
   /** accounts of this login that may log in from any address; empty where the engine does not keep addresses */
@@ -71,6 +94,14 @@ export interface SqlEngineDriver {
     signal: AbortSignal,
     act: (session: SqlSession) => Promise<Result>,
   ): Promise<Result>;
+}
+
+/** What stands in the way of a spare. */
+export function spareInTheWay(spare: string, { ours }: { ours: boolean }): Error {
+  if (!ours) return failure('Conflict', `database ${spare} is already there and not ours`);
+  return failure('Conflict', `database ${spare} may be the only whole one of its client`, {
+    hint: 'an earlier change of the data was not taken back (.slipway-changing in the directory): finish that first',
+  });
 }
 
 /** What the product shows its people of a newer version: JSON in `cloud_settings.update_notice`. */

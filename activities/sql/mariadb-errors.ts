@@ -7,6 +7,7 @@ const NUMBERS: Record<number, FailureKind> = {
   1396: 'Conflict', // CREATE USER: account exists
   1008: 'NotFound', // DROP DATABASE: no such database
   1049: 'NotFound', // unknown database
+  1094: 'NotFound', // KILL: no such connection any more
   1044: 'Unauthorized', // no access to the database
   1045: 'Unauthorized', // wrong login
   1095: 'Unauthorized', // not owner of the connection

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { failure } from '../../workflows/contract/operation/failures.js';
+import { databasesOf } from '../../workflows/contract/clients/databases.js';
 import { mark } from '../../workflows/contract/operation/ids.js';
 import {
   type Announcement,
@@ -13,6 +14,9 @@ import {
   type OwnedDatabase,
   type Removal,
   type SqlEngineDriver,
+  type SpareDatabase,
+  type Unrestorable,
+  spareInTheWay,
   type SqlSession,
   settingsRead,
   settingsToRestore,
@@ -64,22 +68,24 @@ function sessionOn(db: Connection): SqlSession {
     survey: (thing) => survey(db, thing),
     ensure: (thing) => ensure(db, thing),
     remove: (thing) => remove(db, thing),
-    writeCloudSettings: (name, settings) => writeCloudSettings(db, name, settings),
-    readCloudSettings: async (name, keys) => {
-      const at = `${mariadbName(name)}.cloud_settings`;
+    makeSpare: (thing) => makeSpare(db, thing),
+    drop: (thing) => drop(db, thing),
+    writeCloudSettings: ({ database }, settings) => writeCloudSettings(db, database, settings),
+    readCloudSettings: async ({ database }, keys) => {
+      const at = `${mariadbName(database)}.cloud_settings`;
       const found = await rows(db, `SELECT name, value FROM ${at} WHERE name IN (?)`, [keys]);
       return settingsRead(keys, found);
     },
-    restoreCloudSettings: async (name, settings) => {
+    restoreCloudSettings: async ({ database }, settings) => {
       const { set, gone } = settingsToRestore(settings);
-      if (set.length > 0) await setCloudSettings(db, name, set);
-      const at = `${mariadbName(name)}.cloud_settings`;
+      if (set.length > 0) await setCloudSettings(db, database, set);
+      const at = `${mariadbName(database)}.cloud_settings`;
       if (gone.length > 0) await db.query(`DELETE FROM ${at} WHERE name IN (?)`, [gone]);
     },
-    recordVersion: (name, version) => recordVersion(db, name, version),
-    releasedVersions: (name) => releasedVersions(db, name),
-    unrestorable: (name) => unrestorable(db, name),
-    announce: (name, announcement) => announce(db, name, announcement),
+    recordVersion: ({ database }, version) => recordVersion(db, database, version),
+    releasedVersions: ({ database }) => releasedVersions(db, database),
+    unrestorable: ({ database }) => unrestorable(db, database),
+    announce: ({ database }, announcement) => announce(db, database, announcement),
     version: async () => String((await rows(db, 'SELECT VERSION() AS version'))[0]?.['version']),
     openAccounts: () => openAccounts(db),
   };
@@ -106,12 +112,25 @@ async function accountsOf(db: Connection, name: string): Promise<string[]> {
   return found.map((row) => db.format('?@?', [row['user'], row['host']]));
 }
 
-async function survey(db: Connection, { name, operation }: OwnedDatabase): Promise<string[]> {
-  const found = await readMark(db, name);
-  if (found === mark(operation)) return [];
-  const accounts = await accountsOf(db, name);
+interface Found {
+  ours: string[];
+  foreign: string[];
+}
+
+async function findDatabases(db: Connection, { name, operation }: OwnedDatabase): Promise<Found> {
+  const found: Found = { ours: [], foreign: [] };
+  for (const database of databasesOf(name)) {
+    const there = await readMark(db, database);
+    if (there !== undefined) found[there === mark(operation) ? 'ours' : 'foreign'].push(database);
+  }
+  return found;
+}
+
+async function survey(db: Connection, thing: OwnedDatabase): Promise<string[]> {
+  const { ours, foreign } = await findDatabases(db, thing);
+  const accounts = ours.length > 0 ? [] : await accountsOf(db, thing.name);
   return [
-    ...(found === undefined ? [] : [`database ${name}`]),
+    ...foreign.map((database) => `database ${database}`),
     ...accounts.map((account) => `SQL user ${account}`),
   ];
 }
@@ -139,23 +158,81 @@ async function ensureDatabase(db: Connection, thing: NewDatabase): Promise<void>
   }
 }
 
-async function remove(db: Connection, { name, operation }: OwnedDatabase): Promise<Removal> {
-  const found = await readMark(db, name);
-  if (found === undefined) return 'absent';
-  if (found !== mark(operation)) return 'foreign';
-  for (const account of await accountsOf(db, name)) await db.query(`DROP USER IF EXISTS ${account}`);
-  await endSessions(db, name);
-  await db.query(`DROP DATABASE IF EXISTS ${mariadbName(name)}`);
+async function remove(db: Connection, thing: OwnedDatabase): Promise<Removal> {
+  const { ours, foreign } = await findDatabases(db, thing);
+  if (ours.length === 0) return foreign.length === 0 ? 'absent' : 'foreign';
+  for (const account of await accountsOf(db, thing.name)) await db.query(`DROP USER IF EXISTS ${account}`);
+  await endSessions(db, 'USER ?', [thing.name]);
+  for (const database of ours) await dropWhole(db, database);
   return 'removed';
 }
 
-async function endSessions(db: Connection, name: string): Promise<void> {
+async function endSessions(db: Connection, which: 'USER ?' | '?', [whom]: [string | number]): Promise<void> {
   try {
-    await db.query('KILL CONNECTION USER ?', [name]);
+    await db.query(`KILL CONNECTION ${which}`, [whom]);
   } catch (error) {
-    // without the right to end them, DROP still succeeds unless one holds a lock, and then says so
-    if (mariadbErrorKind(error) !== 'Unauthorized') throw error;
+    // without the right to end them, DROP still succeeds unless one holds a lock, and then says so; one may be gone
+    if (!['Unauthorized', 'NotFound'].includes(mariadbErrorKind(error) ?? '')) throw error;
   }
+}
+
+/** Tables that refer to each other are dropped in no order that would please them all. */
+async function dropWhole(db: Connection, database: string): Promise<void> {
+  await db.query('SET SESSION foreign_key_checks = 0');
+  await db.query(`DROP DATABASE IF EXISTS ${mariadbName(database)}`);
+}
+
+async function makeSpare(db: Connection, thing: SpareDatabase): Promise<void> {
+  const { name, database, spare, operation, replaces } = thing;
+  const there = await readMark(db, spare);
+  const ours = there === mark(operation);
+  if (there !== undefined && !(ours && replaces)) throw spareInTheWay(spare, { ours });
+  const [options] = await rows(
+    db,
+    `SELECT DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation
+       FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`,
+    [database],
+  );
+  if (options === undefined) throw failure('NotFound', `there is no database ${database}`);
+  const { charset, collation } = options;
+  await dropWhole(db, spare);
+  await db.query(
+    `CREATE DATABASE ${mariadbName(spare)} CHARACTER SET ${charset} COLLATE ${collation} COMMENT ?`,
+    [mark(operation)],
+  );
+  for (const account of await accountsOf(db, name))
+    await db.query(`GRANT ${GRANTED} ON ${mariadbGrantName(spare)}.* TO ${account}`);
+  await grantAlike(db, { from: database, to: spare });
+}
+
+/** What other accounts may do in the database; the grantee is as statements write it. */
+async function grantAlike(db: Connection, { from, to }: { from: string; to: string }): Promise<void> {
+  const found = await rows(
+    db,
+    `SELECT GRANTEE AS grantee, MAX(IS_GRANTABLE) AS grantable,
+       GROUP_CONCAT(PRIVILEGE_TYPE ORDER BY PRIVILEGE_TYPE SEPARATOR ', ') AS privileges
+     FROM information_schema.SCHEMA_PRIVILEGES WHERE TABLE_SCHEMA IN (?) AND PRIVILEGE_TYPE <> 'USAGE' GROUP BY GRANTEE`,
+    [[from, from.replaceAll('_', String.raw`\_`)]],
+  );
+  for (const { grantee, privileges, grantable } of found) {
+    const option = grantable === 'YES' ? ' WITH GRANT OPTION' : '';
+    await db.query(`GRANT ${privileges} ON ${mariadbGrantName(to)}.* TO ${grantee}${option}`);
+  }
+}
+
+async function drop(
+  db: Connection,
+  { database, operation }: { database: string; operation: string },
+): Promise<Removal> {
+  const there = await readMark(db, database);
+  if (there === undefined) return 'absent';
+  if (there !== mark(operation)) return 'foreign';
+  const sessions = await rows(db, 'SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = ?', [
+    database,
+  ]);
+  for (const { id } of sessions) await endSessions(db, '?', [Number(id)]);
+  await dropWhole(db, database);
+  return 'removed';
 }
 
 async function writeCloudSettings(
@@ -205,21 +282,47 @@ async function releasedVersions(db: Connection, name: string): Promise<string[]>
 const GRANTEE = `CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) -
   CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')`;
 
-/** Whose DEFINER is another account, only those may make again who hold SET USER, or SUPER before 11.0. */
-async function unrestorable(db: Connection, name: string): Promise<string[]> {
-  const found = await rows(
-    db,
-    `SELECT DISTINCT kind FROM (
-       SELECT 'triggers' AS kind, DEFINER AS definer FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?
-       UNION ALL SELECT 'views', DEFINER FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?
-       UNION ALL SELECT 'routines', DEFINER FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?
-       UNION ALL SELECT 'events', DEFINER FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?) AS things
-     WHERE definer <> CURRENT_USER() AND NOT EXISTS (
-       SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = ${GRANTEE} AND (PRIVILEGE_TYPE = 'SET USER'
-         OR (PRIVILEGE_TYPE = 'SUPER' AND CAST(SUBSTRING_INDEX(VERSION(), '.', 1) AS UNSIGNED) < 11)))`,
-    [name, name, name, name],
-  );
-  return found.map((row) => String(row['kind'])).sort();
+/** What defines something in a database: its DEFINER, and the text that it runs. Views run none of their own. */
+const DEFINED = `(
+  SELECT CONCAT('trigger ', TRIGGER_NAME) AS object, DEFINER AS definer, ACTION_STATEMENT AS text
+    FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?
+  UNION ALL SELECT CONCAT('view ', TABLE_NAME), DEFINER, '' FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?
+  UNION ALL SELECT CONCAT(LOWER(ROUTINE_TYPE), ' ', ROUTINE_NAME), DEFINER, ROUTINE_DEFINITION
+    FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?
+  UNION ALL SELECT CONCAT('event ', EVENT_NAME), DEFINER, EVENT_DEFINITION
+    FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?) AS defined`;
+
+/** With another account as DEFINER only those may make a thing who hold SET USER, or SUPER before 11.0. */
+const OF_OTHERS = `definer <> CURRENT_USER() AND NOT EXISTS (
+  SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = ${GRANTEE} AND (PRIVILEGE_TYPE = 'SET USER'
+    OR (PRIVILEGE_TYPE = 'SUPER' AND CAST(SUBSTRING_INDEX(VERSION(), '.', 1) AS UNSIGNED) < 11)))`;
+
+async function unrestorable(db: Connection, database: string): Promise<Unrestorable[]> {
+  if ((await readMark(db, database)) === undefined)
+    throw failure('NotFound', `there is no database ${database}`);
+  const those = async (condition: string, values: string[] = []): Promise<string[]> => {
+    const found = await rows(db, `SELECT object FROM ${DEFINED} WHERE ${condition} ORDER BY object`, [
+      ...[database, database, database, database],
+      ...values,
+    ]);
+    return found.map((row) => String(row['object']));
+  };
+  const [login] = await rows(db, 'SELECT CURRENT_USER() AS account');
+  const account = String(login?.['account']);
+  return [
+    {
+      kind: 'Unauthorized',
+      objects: await those(OF_OTHERS),
+      cause: `${account} may not make them again for whoever defined them`,
+      hint: `GRANT SET USER ON *.* TO ${account}, then retry`,
+    },
+    {
+      kind: 'CommandFailed',
+      objects: await those('text REGEXP ?', [String.raw`(^|[^\w$])\`?${database}\`?\s*\.`]),
+      cause: 'their text names the database itself, so that in a copy they would act on this one',
+      hint: `take "${database}." out of their text, then retry`,
+    },
+  ];
 }
 
 async function setCloudSettings(db: Connection, name: string, entries: [string, string][]): Promise<void> {

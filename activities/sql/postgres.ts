@@ -1,6 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import postgresjs from 'postgres';
 import { failure } from '../../workflows/contract/operation/failures.js';
+import { databasesOf } from '../../workflows/contract/clients/databases.js';
 import { mark } from '../../workflows/contract/operation/ids.js';
 import {
   type Announcement,
@@ -13,6 +14,9 @@ import {
   type OwnedDatabase,
   type Removal,
   type SqlEngineDriver,
+  type SpareDatabase,
+  type Unrestorable,
+  spareInTheWay,
   type SqlLogin,
   type SqlSession,
   settingsRead,
@@ -83,22 +87,25 @@ function sessionOn(sql: Sql, within: Within): SqlSession {
     survey: (thing) => survey(sql, thing),
     ensure: (thing) => ensure(sql, within, thing),
     remove: (thing) => remove(sql, thing),
-    writeCloudSettings: (name, settings) =>
-      within(checkIdentifier(name), (inside) => writeCloudSettings(inside, name, settings)),
-    readCloudSettings: (name, keys) =>
-      within(checkIdentifier(name), async (inside) => {
+    makeSpare: (thing) => makeSpare(sql, within, thing),
+    drop: (thing) => drop(sql, thing),
+    writeCloudSettings: ({ name, database }, settings) =>
+      within(checkIdentifier(database), (inside) => writeCloudSettings(inside, name, settings)),
+    readCloudSettings: ({ database }, keys) =>
+      within(checkIdentifier(database), async (inside) => {
         const found =
           await inside`SELECT name, value FROM public.cloud_settings WHERE name IN ${inside(keys)}`;
         return settingsRead(keys, found);
       }),
-    restoreCloudSettings: (name, settings) =>
-      within(checkIdentifier(name), (inside) => restoreCloudSettings(inside, name, settings)),
-    recordVersion: (name, version) =>
-      within(checkIdentifier(name), (inside) => recordVersion(inside, name, version)),
-    releasedVersions: (name) => within(checkIdentifier(name), releasedVersions),
-    unrestorable: (name) => within(checkIdentifier(name), (inside) => unrestorable(inside, name)),
-    announce: (name, announcement) =>
-      within(checkIdentifier(name), (inside) => announce(inside, name, announcement)),
+    restoreCloudSettings: ({ name, database }, settings) =>
+      within(checkIdentifier(database), (inside) => restoreCloudSettings(inside, name, settings)),
+    recordVersion: ({ name, database }, version) =>
+      within(checkIdentifier(database), (inside) => recordVersion(inside, name, version)),
+    releasedVersions: ({ database }) => within(checkIdentifier(database), releasedVersions),
+    unrestorable: ({ name, database }) =>
+      within(checkIdentifier(database), (inside) => unrestorable(inside, name)),
+    announce: ({ name, database }, announcement) =>
+      within(checkIdentifier(database), (inside) => announce(inside, name, announcement)),
     version: async () => String((await sql`SHOW server_version`)[0]?.['server_version']),
     // which addresses may log in stands in pg_hba.conf, which a remote login cannot read
     openAccounts: async () => [],
@@ -110,37 +117,40 @@ function halfMadeName(operation: string): string {
   return checkIdentifier(`slipway_${operation.toLowerCase()}`);
 }
 
-/** Marks of what is there; `null` where there is none, no key where there is nothing of that name. */
-async function readMarks(sql: Sql, { name, operation }: OwnedDatabase) {
-  const found = await sql<{ kind: 'database' | 'halfMade' | 'role'; mark: string | null }[]>`
-    SELECT 'database' AS kind, shobj_description(oid, 'pg_database') AS mark FROM pg_database WHERE datname = ${name}
-    UNION ALL SELECT 'halfMade', NULL FROM pg_database WHERE datname = ${halfMadeName(operation)}
-    UNION ALL SELECT 'role', shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = ${name}`;
-  return new Map(found.map((row) => [row.kind, row.mark]));
+interface Found {
+  kind: 'database' | 'role';
+  name: string;
+  ours: boolean;
+}
+
+/** What is there of the client's names, and whether it bears the mark. */
+async function find(sql: Sql, { name, operation }: OwnedDatabase): Promise<Found[]> {
+  const found = await sql<{ kind: Found['kind']; name: string; mark: string | null }[]>`
+    SELECT 'database' AS kind, datname AS name, shobj_description(oid, 'pg_database') AS mark
+      FROM pg_database WHERE datname IN ${sql(databasesOf(name))}
+    UNION ALL SELECT 'role', rolname, shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = ${name}
+    ORDER BY kind, name`;
+  return found.map((row) => ({ kind: row.kind, name: row.name, ours: row.mark === mark(operation) }));
 }
 
 async function survey(sql: Sql, thing: OwnedDatabase): Promise<string[]> {
-  return foreignOf(await readMarks(sql, thing), thing);
+  return foreignOf(await find(sql, thing));
 }
 
-function foreignOf(
-  marks: Awaited<ReturnType<typeof readMarks>>,
-  { name, operation }: OwnedDatabase,
-): string[] {
-  const isForeign = (kind: 'database' | 'role') => marks.has(kind) && marks.get(kind) !== mark(operation);
-  return [
-    ...(isForeign('database') ? [`database ${name}`] : []),
-    ...(isForeign('role') ? [`SQL user ${name}`] : []),
-  ];
+function foreignOf(found: readonly Found[]): string[] {
+  return found
+    .filter(({ ours }) => !ours)
+    .map(({ kind, name }) => `${kind === 'role' ? 'SQL user' : 'database'} ${name}`);
 }
 
 async function ensure(sql: Sql, within: Within, thing: NewDatabase): Promise<void> {
-  const marks = await readMarks(sql, thing);
-  const foreign = foreignOf(marks, thing);
+  const found = await find(sql, thing);
+  const foreign = foreignOf(found);
   if (foreign.length > 0) throw failure('Conflict', `${foreign.join(', ')}: already there and not ours`);
-  await ensureRole(sql, thing, marks.has('role'));
-  if (marks.has('database')) await dropHalfMade(sql, thing, marks);
-  else await createDatabase(sql, thing, marks.has('halfMade'));
+  const has = (kind: Found['kind']) => found.some((one) => one.kind === kind && one.name === thing.name);
+  await ensureRole(sql, thing, has('role'));
+  if (has('database')) await dropHalfMade(sql, thing.operation);
+  else await createDatabase(sql, thing, thing.name);
   await within(checkIdentifier(thing.name), (inside) => openSchema(inside, thing.name));
 }
 
@@ -158,26 +168,82 @@ async function ensureRole(
     GRANT ${role} TO CURRENT_USER`);
 }
 
-async function createDatabase(sql: Sql, { name, operation }: NewDatabase, halfMade: boolean): Promise<void> {
+async function createDatabase(sql: Sql, { name, operation }: OwnedDatabase, database: string): Promise<void> {
   const made = postgresName(halfMadeName(operation));
   const role = postgresName(name);
+  const halfMade = await sql`SELECT FROM pg_database WHERE datname = ${halfMadeName(operation)}`;
   // template0: what somebody put into template1 is not the client's
-  if (!halfMade) await sql.unsafe(`CREATE DATABASE ${made} TEMPLATE template0 ENCODING 'UTF8'`);
+  if (halfMade.length === 0) await sql.unsafe(`CREATE DATABASE ${made} TEMPLATE template0 ENCODING 'UTF8'`);
   await sql.unsafe(`
     COMMENT ON DATABASE ${made} IS ${postgresLiteral(mark(operation))};
     REVOKE CONNECT, TEMPORARY ON DATABASE ${made} FROM PUBLIC;
     GRANT CONNECT, TEMPORARY, CREATE ON DATABASE ${made} TO ${role};
-    ALTER DATABASE ${made} RENAME TO ${role}`);
+    ALTER DATABASE ${made} RENAME TO ${postgresName(database)}`);
 }
 
 /** A late attempt may have begun again after an earlier one had finished. */
-async function dropHalfMade(
-  sql: Sql,
-  { operation }: OwnedDatabase,
-  marks: ReadonlyMap<string, unknown>,
-): Promise<void> {
-  if (!marks.has('halfMade')) return;
+async function dropHalfMade(sql: Sql, operation: string): Promise<void> {
   await sql.unsafe(`DROP DATABASE IF EXISTS ${postgresName(halfMadeName(operation))} WITH (FORCE)`);
+}
+
+async function makeSpare(sql: Sql, within: Within, thing: SpareDatabase): Promise<void> {
+  const { name, database, spare, operation, replaces } = thing;
+  const found = await find(sql, thing);
+  if (!found.some((one) => one.name === database && one.kind === 'database'))
+    throw failure('NotFound', `there is no database ${database}`);
+  const there = found.find((one) => one.name === spare);
+  if (there !== undefined && !(there.ours && replaces)) throw spareInTheWay(spare, there);
+  await drop(sql, { database: spare, operation });
+  await createDatabase(sql, { name, operation }, spare);
+  await within(checkIdentifier(spare), async (inside) => {
+    await openSchema(inside, name);
+    await setAlike(inside, { from: database, to: spare });
+  });
+}
+
+/** Settings of the database, and of roles in it; other roles' rights on it. A value is set first, so that none is quoted here. */
+async function setAlike(sql: Sql, { from, to }: { from: string; to: string }): Promise<void> {
+  const at = postgresName(to);
+  const settings = await sql<{ role: string | null; name: string; value: string }[]>`
+    SELECT r.rolname AS role, split_part(c, '=', 1) AS name, substr(c, strpos(c, '=') + 1) AS value
+    FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase AND d.datname = ${from}
+      LEFT JOIN pg_roles AS r ON r.oid = s.setrole CROSS JOIN unnest(s.setconfig) AS c`;
+  for (const { role, name, value } of settings) {
+    const whose = role === null ? `DATABASE ${at}` : `ROLE ${quoted(role)} IN DATABASE ${at}`;
+    await sql`SELECT set_config(${name}, ${value}, false)`;
+    await sql.unsafe(`ALTER ${whose} SET ${quoted(name)} FROM CURRENT`);
+  }
+  const rights = await sql<{ role: string | null; privilege: string; grantable: boolean }[]>`
+    SELECT r.rolname AS role, a.privilege_type AS privilege, a.is_grantable AS grantable
+    FROM pg_database AS d CROSS JOIN aclexplode(d.datacl) AS a LEFT JOIN pg_roles AS r ON r.oid = a.grantee
+    WHERE d.datname = ${from} AND a.grantee <> d.datdba`;
+  for (const { role, privilege, grantable } of rights) {
+    const whom = role === null ? 'PUBLIC' : quoted(role);
+    await sql.unsafe(
+      `GRANT ${privilege} ON DATABASE ${at} TO ${whom}${grantable ? ' WITH GRANT OPTION' : ''}`,
+    );
+  }
+}
+
+/** A name that others have chosen. */
+function quoted(name: string): string {
+  return name
+    .split('.')
+    .map((part) => `"${part.replaceAll('"', '""')}"`)
+    .join('.');
+}
+
+async function drop(
+  sql: Sql,
+  { database, operation }: { database: string; operation: string },
+): Promise<Removal> {
+  const [there] = await sql<{ mark: string | null }[]>`
+    SELECT shobj_description(oid, 'pg_database') AS mark FROM pg_database WHERE datname = ${database}`;
+  await dropHalfMade(sql, operation);
+  if (there === undefined) return 'absent';
+  if (there.mark !== mark(operation)) return 'foreign';
+  await sql.unsafe(`DROP DATABASE IF EXISTS ${postgresName(database)} WITH (FORCE)`);
+  return 'removed';
 }
 
 async function openSchema(sql: Sql, name: string): Promise<void> {
@@ -197,16 +263,17 @@ async function openSchema(sql: Sql, name: string): Promise<void> {
 }
 
 async function remove(sql: Sql, thing: OwnedDatabase): Promise<Removal> {
-  const marks = await readMarks(sql, thing);
-  const ours = (kind: 'database' | 'role') => marks.get(kind) === mark(thing.operation);
-  const role = postgresName(thing.name);
+  const found = await find(sql, thing);
+  const ours = found.filter((one) => one.ours);
+  const role = ours.some(({ kind }) => kind === 'role') ? postgresName(thing.name) : undefined;
   // the application must not come back while its sessions are ended
-  if (ours('role')) await sql.unsafe(`ALTER ROLE ${role} NOLOGIN`);
-  await dropHalfMade(sql, thing, marks);
-  if (ours('database')) await sql.unsafe(`DROP DATABASE IF EXISTS ${role} WITH (FORCE)`);
-  if (ours('role')) await dropRole(sql, thing.name);
-  if (ours('database') || ours('role') || marks.has('halfMade')) return 'removed';
-  return marks.size === 0 ? 'absent' : 'foreign';
+  if (role !== undefined) await sql.unsafe(`ALTER ROLE ${role} NOLOGIN`);
+  await dropHalfMade(sql, thing.operation);
+  for (const { kind, name } of ours)
+    if (kind === 'database') await sql.unsafe(`DROP DATABASE IF EXISTS ${postgresName(name)} WITH (FORCE)`);
+  if (role !== undefined) await dropRole(sql, thing.name);
+  if (ours.length > 0) return 'removed';
+  return found.length === 0 ? 'absent' : 'foreign';
 }
 
 async function dropRole(sql: Sql, name: string): Promise<void> {
@@ -299,16 +366,26 @@ async function announce(
 }
 
 /** What belongs to another role than the client's can neither be emptied nor made again as the client's. */
-async function unrestorable(sql: Sql, name: string): Promise<string[]> {
-  const found = await sql<{ kind: string }[]>`
-    SELECT 'extensions' AS kind FROM pg_extension
-      WHERE extname <> 'plpgsql' AND pg_get_userbyid(extowner) <> ${name}
-    UNION SELECT 'relations' FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-      WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND pg_get_userbyid(c.relowner) <> ${name}
-        AND NOT EXISTS (SELECT 1 FROM pg_depend AS d
-          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-    ORDER BY kind`;
-  return found.map(({ kind }) => kind);
+async function unrestorable(sql: Sql, name: string): Promise<Unrestorable[]> {
+  const found = await sql<{ object: string }[]>`
+    WITH things (class, oid, kind, name, schema, owner) AS (
+      SELECT 'pg_extension'::regclass, oid, 'extension', extname::text, 0::oid, extowner FROM pg_extension
+        WHERE extname <> 'plpgsql'
+      UNION ALL SELECT 'pg_class'::regclass, oid, 'relation', oid::regclass::text, relnamespace, relowner FROM pg_class
+        WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+      UNION ALL SELECT 'pg_proc'::regclass, oid, 'function', oid::regprocedure::text, pronamespace, proowner FROM pg_proc
+      UNION ALL SELECT 'pg_type'::regclass, oid, 'type', oid::regtype::text, typnamespace, typowner FROM pg_type
+        WHERE typtype IN ('d', 'e', 'r')
+      UNION ALL SELECT 'pg_namespace'::regclass, oid, 'schema', nspname::text, oid, nspowner FROM pg_namespace
+        WHERE nspname <> 'public')
+    SELECT kind || ' ' || things.name AS object FROM things LEFT JOIN pg_namespace AS n ON n.oid = schema
+    WHERE pg_get_userbyid(owner) <> ${name} AND coalesce(n.nspname <> 'information_schema' AND n.nspname !~ '^pg_', true)
+      AND NOT EXISTS (SELECT FROM pg_depend AS d
+        WHERE d.classid = class AND d.objid = things.oid AND d.deptype = 'e')
+    ORDER BY object`;
+  const objects = found.map(({ object }) => object);
+  const cause = `they are not ${name}'s, as whom a backup is restored`;
+  return [{ kind: 'Unauthorized', objects, cause, hint: `make ${name} their owner, then retry` }];
 }
 
 /**

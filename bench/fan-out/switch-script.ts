@@ -20,13 +20,15 @@ interface SwitchInput {
   versionTag: string;
   /** names the backup, and the one-off container of the migration */
   run: string;
+  /** what is done for the data before they change; absent: as Slipway backs them up */
+  data?: Script;
 }
 
 /**
  * Slipway's steps of a switch on the host, in its order, by the scripts of its own activities, as one text for bash
  * that needs no standard input; without fence, ledger, detached jobs and what else makes them durable.
  */
-export function switchScript({ pattern, thing, versionTag, run }: SwitchInput): string {
+export function switchScript({ pattern, thing, versionTag, run, data }: SwitchInput): string {
   const { server, facts, sqlPassword } = pattern;
   const { names, operation } = thing;
   const profile = loadProfile(names.product);
@@ -38,10 +40,12 @@ export function switchScript({ pattern, thing, versionTag, run }: SwitchInput): 
   const sections: Script[] = [
     fed(publish(pattern, thing, 'maintenance')),
     alone(stopScript(thing, facts.docker)),
-    fed({
-      script: backupScript({ thing, server, docker: facts.docker, step: backupStep(run) }),
-      input: dumpLogin(server, sqlPassword),
-    }),
+    data === undefined
+      ? fed({
+          script: backupScript({ thing, server, docker: facts.docker, step: backupStep(run) }),
+          input: dumpLogin(server, sqlPassword),
+        })
+      : alone(data),
     fed({
       script: writeFilesScript({ thing: next, files, envGid: profile.envGid, docker: facts.docker }),
       input: compose,

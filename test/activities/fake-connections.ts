@@ -37,6 +37,7 @@ export function connectionsOf(world: World, ssh: Ssh): Connections {
       keepSettings: () => Promise.resolve(),
       formerSettings: async () => null,
     },
+    requireOpen: () => Promise.resolve(),
     secrets: { reveal: async (id) => find(world.secrets, id) },
     ssh,
     output: (step) => async (chunk) => {

@@ -1,12 +1,19 @@
 import type { LabHost } from '../../lab/host.js';
 
+/** The one that the client's `.env` names: its second one after a change that has failed. */
+export async function databaseNameOf(host: LabHost, id: number): Promise<string> {
+  const { stdout } = await host.exec(`cat /srv/docker/clients/client${id}/.env 2>/dev/null || true`);
+  return /^DB_DATABASE="?(\w+)/m.exec(stdout)?.[1] ?? `client${id}`;
+}
+
 /** Rows of a query in a client's own database, as the engine's administrator on the host; values as texts. */
 export async function readClientDatabase(
   host: LabHost,
   id: number,
   query: string,
-  database = `client${id}`,
+  named?: string,
 ): Promise<string[][]> {
+  const database = named ?? (await databaseNameOf(host, id));
   const command =
     host.sqlEngine === 'mariadb'
       ? `mariadb --batch --raw --skip-column-names ${database}`

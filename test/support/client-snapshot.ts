@@ -14,11 +14,11 @@ export async function clientSnapshot(system: System, host: LabHost, id: number) 
     host.exec(`
 cd /srv/docker/clients/${name}
 for file in .env php/add_vars.ini docker-compose.yml /etc/nginx/conf.d/${name}.conf; do
-  stat -c '%n %a %u %g' "$file"; md5sum < "$file"
+  stat -c '%n %a %u %g' "$file"; sed 's/${name}_b/${name}/' "$file" | md5sum
 done
-ls -A . php | grep -v '^.slipway-former-'
+ls -A . php | grep -v -e '^.slipway-former-' -e '^.slipway-database$'
 ls -A /etc/nginx/conf.d | grep -F ${name}. | grep -v slipway-former
-docker exec ${name} artisan env:show
+docker exec ${name} artisan env:show | sed 's/${name}_b/${name}/'
 docker inspect -f '{{.State.Running}}' ${name}`),
     readClientDatabase(
       host,

@@ -3,7 +3,7 @@ import type { LabHost } from '../../lab/host.js';
 import type { OperationView } from '../../workflows/contract/operation/operation.js';
 import { census } from './census.js';
 import { hostnameOf } from './client-checks.js';
-import { readClientDatabase } from './client-database.js';
+import { databaseNameOf, readClientDatabase } from './client-database.js';
 import { getPage } from './neighbour.js';
 import type { System } from './system.js';
 import type { Visitors } from './visitors.js';
@@ -20,14 +20,17 @@ export const CHANGE_STEPS_BEFORE_COMMIT = [
   'check-database',
   'traffic-off',
   'stop',
+  'database',
   'backup',
   'record-backup',
+  'spare',
+  'copy',
   'image',
   'update',
   'version',
   'start',
 ];
-export const CHANGE_STEPS = [...CHANGE_STEPS_BEFORE_COMMIT, 'record', 'traffic-off-left'];
+export const CHANGE_STEPS = [...CHANGE_STEPS_BEFORE_COMMIT, 'record', 'traffic-off-left', 'drop-copy'];
 
 export interface Changing {
   system: System;
@@ -49,7 +52,12 @@ export async function assertServes(changing: Changing, version: string): Promise
   const page = await getPage({ address: host.address, hostname: await hostnameOf(system, id) });
   assert.equal(page.status, 200, page.text);
   assert.match(page.text, new RegExp(`Version ${version}<`));
-  const made = (await census(host)).containers.filter(({ project }) => project === `client${id}`);
+  const found = await census(host);
+  const databases = found.databases
+    .map(({ name }) => name)
+    .filter((name) => name.replace('_b', '') === `client${id}`);
+  assert.deepEqual(databases, [await databaseNameOf(host, id)]);
+  const made = found.containers.filter(({ project }) => project === `client${id}`);
   assert.deepEqual(
     made.map(({ image, state }) => [image, state]),
     [[`slipway-sample:${version}`, 'running']],

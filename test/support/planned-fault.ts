@@ -27,10 +27,14 @@ export interface Plan {
 /** Every fault in every step of every operation: `SLIPWAY_TEST_WHOLE=true npm test`, which takes more than an hour. */
 export const WHOLE = process.env['SLIPWAY_TEST_WHOLE'] === 'true';
 
+/** A plan's step: it happens in every one. */
+export const EACH_STEP = 'each';
+
 /**
- * Faults in the steps of an operation. That of the main job meets all of them in every run. Of the others a run takes
- * the steps `chosen`, each with a way of its own to be undone or repeated; a failure before an act's effect is left out,
- * because it leaves less than one after it, and a cancel meets only the steps `cancelled`, which have something running.
+ * Faults in the steps of an operation: a failure of the steps `chosen`, each with a way of its own to be undone, which of
+ * the main job are all; a cancel of the steps `cancelled`, which have something running. Each answer is lost in one
+ * operation, as it goes on after each. A failure before an act's effect is left out, because it leaves less than one after
+ * it.
  */
 export function sagaRows(
   steps: readonly string[],
@@ -40,7 +44,7 @@ export function sagaRows(
   if (WHOLE) return INJECTED.flatMap((fault) => rows(fault, steps));
   return [
     ...rows('fails after its effect', chosen),
-    ...rows('loses its answer', chosen),
+    { step: EACH_STEP, fault: 'loses its answer' },
     ...rows('is cancelled', cancelled),
   ];
 }
@@ -58,7 +62,7 @@ export async function injectPlanned(
 ): Promise<void> {
   if (step.phase !== 'do' || step.attempt > 1 || step.try > 1) return;
   const plan = await planOf(step);
-  if (plan?.step !== step.step) return;
+  if (plan === undefined || (plan.step !== step.step && plan.step !== EACH_STEP)) return;
   if (point === 'after') {
     if (plan.fault === 'fails after its effect') throw failure('CommandFailed', 'injected after');
     if (plan.fault === 'loses its answer') throw failure('Unavailable', 'injected loss');
@@ -69,9 +73,6 @@ export async function injectPlanned(
 }
 
 type PlanOrNone = Plan | undefined;
-
-/** A plan's step: it happens in every one. */
-export const EACH_STEP = 'each';
 
 /** The plan travels in the subdomain, so that it is there before the operation's first step. */
 export function subdomainFor({ step, fault }: Plan): string {
@@ -108,5 +109,8 @@ export async function readServerPlan(db: Db, subject: string, step: string): Pro
     .where(eq(servers.id, Number(subject.split(':')[1])));
   const [, index, steps = ''] = /^f(\d) (.+)$/.exec(row?.name ?? '') ?? [];
   const fault = FAULTS[Number(index)];
-  return fault !== undefined && steps.split(' ').includes(step) ? { step, fault } : undefined;
+  const named = steps.split(' ');
+  return fault !== undefined && (named.includes(step) || named.includes(EACH_STEP))
+    ? { step, fault }
+    : undefined;
 }

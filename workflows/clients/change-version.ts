@@ -1,15 +1,15 @@
 import type { DockerActivities } from '../../activities/clients/containers/activities.js';
 import type { NginxActivities } from '../../activities/clients/publication/activities.js';
 import type { ProductActivities } from '../../activities/clients/commands/commands.js';
-import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { VersionRecords } from '../../activities/clients/records/version-records.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
 import type { VersionChange } from '../contract/clients/clients.js';
 import { failure } from '../contract/operation/failures.js';
 import { acts } from '../operation/acts.js';
 import type { Operation } from '../operation/story.js';
+import { dropCopy, keepWholeCopy, lookAgain } from './whole-copy.js';
 
-const records = acts<ClientRecords & VersionRecords>('clients');
+const records = acts<VersionRecords>('clients');
 const sql = acts<SqlActivities>('clients');
 const docker = acts<DockerActivities>('clients');
 const product = acts<ProductActivities>('clients');
@@ -25,7 +25,8 @@ interface Params {
 }
 
 /**
- * With traffic off: backup, image, migrations, start. Whatever fails goes back at once to the old image and the backup.
+ * With traffic off: backup, a whole copy of it beside, image, migrations, start. Whatever fails goes back at once to the
+ * old image and that copy.
  * Traffic goes on behind the commit: from the first visitor on, a backup would take his work away.
  */
 export async function changeVersion(
@@ -61,43 +62,35 @@ export async function changeVersion(
         do: docker.stopContainers(current),
         undo: docker.startStopped(current),
       });
-      const backup = await op.step('backup', {
-        title: 'Back up database and files',
-        target: names.directory,
-        do: docker.backupClient({ ...current, keepDays }),
-        planned: { path: '', sizeBytes: 0 },
-        within: '6 hours',
-      });
-      await op.step('record-backup', {
-        title: 'Record the backup',
-        do: records.recordBackup({ clientId, keepDays, kind: 'change', ...backup }),
-      });
+      const before = await lookAgain(op, clientId);
+      const after = { ...before, names: { ...before.names, image: next.names.image } };
+      const { path } = await keepWholeCopy(op, before, { keepDays });
       await op.step('image', {
         title: 'Write the image into the Compose file',
         target: next.names.image,
-        do: docker.switchImage(next),
-        undo: docker.restoreClient({ ...current, path: backup.path, what: 'both' }),
+        do: docker.switchImage(after),
+        undo: docker.bringBack({ ...before, path }),
       });
       if (migrates) {
         await op.step('update', {
           title: 'Run migrations',
           target: next.names.image,
-          do: product.migrateClient(next),
-          // what still runs of it would write into what is being restored
-          undo: docker.removeContainers(current),
+          do: product.migrateClient(after),
+          // what still runs of it would write into what comes back
+          undo: docker.removeContainers(before),
           within: '2 hours',
         });
       }
       await op.step('version', {
         title: 'Write its version into cloud settings',
         target: names.name,
-        do: sql.recordVersion({ ...next, version: versionTag }),
+        do: sql.recordVersion({ ...after, version: versionTag }),
       });
       await op.step('start', {
         title: 'Start containers and check them from inside',
         target: next.names.image,
-        do: docker.startAnew(next),
-        undo: docker.removeContainers(current),
+        do: docker.startAnew(after),
+        undo: docker.removeContainers(before),
         within: '10 minutes',
       });
 
@@ -108,4 +101,5 @@ export async function changeVersion(
       });
     },
   );
+  await dropCopy(op, current);
 }

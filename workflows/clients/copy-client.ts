@@ -2,7 +2,6 @@ import type { DockerActivities } from '../../activities/clients/containers/activ
 import type { MoveActivities } from '../../activities/clients/moves/activities.js';
 import type { NginxActivities } from '../../activities/clients/publication/activities.js';
 import type { ProductActivities } from '../../activities/clients/commands/commands.js';
-import type { ClientRecords } from '../../activities/clients/records/client-records.js';
 import type { CopyRecords } from '../../activities/clients/records/copy-records.js';
 import type { VersionRecords } from '../../activities/clients/records/version-records.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
@@ -13,8 +12,9 @@ import type { OperationInput } from '../contract/operation/operation.js';
 import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import type { Operation } from '../operation/story.js';
+import { dropCopy, keepWholeCopy, lookAgain } from './whole-copy.js';
 
-const records = acts<ClientRecords & VersionRecords & CopyRecords>('clients');
+const records = acts<VersionRecords & CopyRecords>('clients');
 const sql = acts<SqlActivities>('clients');
 const docker = acts<DockerActivities>('clients');
 const product = acts<ProductActivities>('clients');
@@ -77,6 +77,7 @@ export async function copyClient(input: OperationInput<CopyClientParams>): Promi
         }
       },
     );
+    await dropCopy(op, target);
     await op.step('clear-source', {
       title: 'Remove the dump',
       target: subjectId('server', source.names.serverId),
@@ -124,13 +125,13 @@ async function bringDump(
   return moved.path;
 }
 
-/** Whatever fails in it, the backup comes back whole: database, files and configuration. */
+/** Whatever fails in it, what was there comes back whole: database, files and configuration. */
 async function replaceData(
   op: Operation<CopyClientParams>,
   { source, target, next, versionTag }: CopyPlan,
   path: string,
 ): Promise<void> {
-  const { clientId, keepDays } = op.params;
+  const { keepDays } = op.params;
   const { name } = target.names;
   await op.step('stop', {
     title: 'Stop containers',
@@ -138,50 +139,42 @@ async function replaceData(
     do: docker.stopContainers(target),
     undo: docker.startStopped(target),
   });
-  const backup = await op.step('backup', {
-    title: 'Back up the target',
-    target: target.names.directory,
-    do: docker.backupClient({ ...target, keepDays }),
-    planned: { path: '', sizeBytes: 0 },
-    within: LONG,
-  });
-  await op.step('record-backup', {
-    title: 'Record the backup',
-    do: records.recordBackup({ clientId, keepDays, kind: 'change', ...backup }),
-  });
+  const before = await lookAgain(op, op.params.clientId);
+  const after = { ...before, names: { ...before.names, image: next.names.image } };
+  const backup = await keepWholeCopy(op, before, { keepDays });
   await op.step('restore', {
     title: "Restore the source's data",
     target: name,
-    do: docker.restoreClient({ ...next, path, what: 'data' }),
-    undo: docker.restoreClient({ ...target, path: backup.path, what: 'both' }),
+    do: docker.restoreClient({ ...after, path }),
+    undo: docker.bringBack({ ...before, path: backup.path }),
     within: LONG,
   });
   await op.step('files', {
     title: "Write configuration with the source's environment",
     target: target.names.directory,
-    do: moves.writeCopiedFiles({ source, target: next }),
+    do: moves.writeCopiedFiles({ source, target: after }),
   });
   await op.step('sanitize', {
     title: 'Make the copy harmless',
     target: name,
-    do: product.sanitizeCopy(next),
+    do: product.sanitizeCopy(after),
     undo: docker.removeContainers(target),
     within: MINUTES,
   });
   await op.step('settings', {
     title: "Write the target's cloud settings",
     target: name,
-    do: sql.writeCloudSettings(next),
+    do: sql.writeCloudSettings(after),
   });
   await op.step('version', {
     title: "Write the source's version into cloud settings",
     target: name,
-    do: sql.recordVersion({ ...next, version: versionTag }),
+    do: sql.recordVersion({ ...after, version: versionTag }),
   });
   await op.step('administrator', {
     title: "Write the target's laboratory and administrator",
     target: name,
-    do: product.createOwnBaseData(next),
+    do: product.createOwnBaseData(after),
     undo: docker.removeContainers(target),
     within: MINUTES,
   });

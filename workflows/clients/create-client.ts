@@ -64,7 +64,7 @@ export async function createClient(input: OperationInput<CreateClientParams>): P
       await op.step('restore', {
         title: 'Restore database and uploads from a backup',
         target: restoreFrom,
-        do: docker.restoreClient({ ...client, path: restoreFrom, what: 'data' }),
+        do: docker.restoreClient({ ...client, path: restoreFrom }),
         // a restore that still runs would make again what the other undos remove
         undo: docker.removeContainers(client),
         within: '6 hours',

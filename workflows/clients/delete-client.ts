@@ -7,6 +7,7 @@ import { acts } from '../operation/acts.js';
 import { runOperation } from '../operation/operation.js';
 import type { Operation } from '../operation/story.js';
 import { removeThing } from './remove-thing.js';
+import { copyBeside } from './whole-copy.js';
 
 const records = acts<ClientRecords>('clients');
 const docker = acts<DockerActivities>('clients');
@@ -32,6 +33,7 @@ export async function deleteClient(input: OperationInput<DeleteClientParams>): P
   });
 }
 
+/** Proven before anything of it goes. */
 async function archive(op: Operation<DeleteClientParams>, { names, operation }: ClientThing): Promise<void> {
   const { clientId, keepBackup, keepDays } = op.params;
   if (!keepBackup) return;
@@ -48,4 +50,5 @@ async function archive(op: Operation<DeleteClientParams>, { names, operation }: 
     title: 'Record the backup',
     do: records.recordBackup({ clientId, keepDays, ...backup }),
   });
+  await copyBeside(op, { names, operation }, { path: backup.path, skippable: true });
 }

@@ -146,7 +146,7 @@ async function carryData(op: Operation<MoveClientParams>, { source, target }: Mo
   await op.step('restore', {
     title: 'Restore database and files',
     target: target.names.name,
-    do: docker.restoreClient({ ...target, ...moved, what: 'data' }),
+    do: docker.restoreClient({ ...target, ...moved }),
     undo: atTarget,
     within: LONG,
   });

@@ -14,7 +14,7 @@ const nginx = acts<NginxActivities>('clients');
 interface RemoveOptions {
   /** put behind each step's key; absent: the step's own name */
   suffix?: string;
-  /** between the vhost, which nobody visits any more, and the rest */
+  /** once nothing of it runs any more, and before anything else goes */
   archive?(): Promise<void>;
 }
 
@@ -39,13 +39,13 @@ export async function removeThing(
       skippable: true,
     });
   }
-  await archive?.();
   await op.step(`containers${suffix}`, {
     title: 'Remove containers',
     target: names.name,
     do: docker.removeContainers(thing),
     skippable: true,
   });
+  await archive?.();
   await op.step(`files${suffix}`, {
     title: 'Remove files',
     target: names.directory,

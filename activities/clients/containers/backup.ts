@@ -1,4 +1,5 @@
 import type { ClientNames, ClientThing } from '../../../workflows/contract/clients/clients.js';
+import { databaseOf } from '../../../workflows/contract/clients/databases.js';
 import { mark } from '../../../workflows/contract/operation/ids.js';
 import type { StepRef } from '../../../workflows/contract/operation/step.js';
 import type { Server } from '../../hosts/connections.js';
@@ -53,7 +54,7 @@ export function backupScript(input: {
   return sh`
 umask 077
 set -o pipefail
-final=${path} made=${`${path}.partial`} dir=${names.directory} name=${names.name}
+final=${path} made=${`${path}.partial`} dir=${names.directory} name=${names.name} database=${databaseOf(names)}
 host=${server.sqlHost} port=${server.sqlPort} user=${server.sqlUser}
 login=$made/.login
 ${sqlTools(server)}
@@ -83,24 +84,26 @@ size`;
 /**
  * In a transaction of its own, so that visitors go on working; the client's own routines and events belong to it. Without
  * LOCK TABLES, under which no default may ask a sequence; blobs as they are, because in hexadecimal half of what a packet
- * takes is too much.
+ * takes is too much. Packed at its quickest: the client is down meanwhile.
  */
 const DUMP_MARIADB = sh`
-echo "dumping database $name"
+echo "dumping database $database"
 history=()
 # not by a pipe to grep -q: that ends the tool early, which is a failure under pipefail
 case $("$dumper" --help 2>/dev/null) in *--dump-history*) history=(--dump-history) ;; esac
 if ! "$dumper" "\${address[@]}" --single-transaction --quick --routines --events --triggers --skip-add-locks \
-  "\${history[@]}" -- "$name" 2> "$made/.said" | gzip > "$made/database.sql.gz"; then
+  "\${history[@]}" -- "$database" 2> "$made/.said" | unqualified | gzip -1 > "$made/database.sql.gz"; then
   cat -- "$made/.said"
   grep -q 'Unknown database' -- "$made/.said" || exit 1
   rm -f -- "$made/database.sql.gz"
 fi
+ask -e "SELECT CONCAT('CHARACTER SET ', DEFAULT_CHARACTER_SET_NAME, ' COLLATE ', DEFAULT_COLLATION_NAME)
+  FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '$database'" </dev/null > "$made/database.options"
 rm -f -- "$made/.said"`;
 
 const DUMP_POSTGRES = sh`
-echo "dumping database $name"
-if ! pg_dump "\${address[@]}" --format=custom --no-owner --file="$made/database.dump" -- "$name" 2> "$made/.said"; then
+echo "dumping database $database"
+if ! pg_dump "\${address[@]}" --format=custom --no-owner --file="$made/database.dump" -- "$database" 2> "$made/.said"; then
   cat -- "$made/.said"
   grep -q 'database "[^"]*" does not exist' -- "$made/.said" || exit 1
   rm -f -- "$made/database.dump"

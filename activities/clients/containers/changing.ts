@@ -11,6 +11,9 @@ import { FOREIGN_EXIT } from './client-files.js';
  */
 const CHANGING_FILE = '.slipway-changing';
 
+/** Names which of its two databases is the client's; absent: the one of its own name. */
+const DATABASE_FILE = '.slipway-database';
+
 /** Left alone by whatever replaces the directory's files. */
 export const OWN_FILES = '.slipway*';
 
@@ -34,6 +37,18 @@ export function beginChanging({ directory }: ClientNames, step: StepRef): Script
 
 export function endChanging({ directory }: ClientNames): Script {
   return sh`rm -f -- ${directory}/${CHANGING_FILE}`;
+}
+
+export function chooseDatabase({ directory }: ClientNames, database: string): Script {
+  return sh`
+printf '%s\n' ${database} > ${directory}/${DATABASE_FILE}.new
+mv -f -- ${directory}/${DATABASE_FILE}.new ${directory}/${DATABASE_FILE}`;
+}
+
+/** Prints which database is the client's, and whose mark a change of its data has left; a line each, empty where there is none. */
+export function readDataState({ directory }: ClientNames): Script {
+  return sh`
+for file in ${DATABASE_FILE} ${CHANGING_FILE}; do printf '%s\n' "$(head -n 1 -- ${directory}/"$file" 2>/dev/null || true)"; done`;
 }
 
 /** Ends with 1 and a sentence while the client's data are neither the old nor the new ones. */

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import type { ClientNames, ClientThing } from '../../../workflows/contract/clients/clients.js';
+import { databaseOf } from '../../../workflows/contract/clients/databases.js';
 import { mark } from '../../../workflows/contract/operation/ids.js';
 import type { Client } from '../connections.js';
 import type { Server } from '../../hosts/connections.js';
@@ -56,7 +57,7 @@ export function clientFiles({
     sqlEngine: server.sqlEngine,
     sqlHost: server.sqlHost,
     sqlPort: String(server.sqlPort),
-    database: names.name,
+    database: databaseOf(names),
     databaseUser: names.name,
     clientName: names.name,
     laboratoryName: client.name,

@@ -1,19 +1,41 @@
 import type { ClientThing } from '../../../workflows/contract/clients/clients.js';
+import { spareOf } from '../../../workflows/contract/clients/databases.js';
 import { failure } from '../../../workflows/contract/operation/failures.js';
 import { jobKey, type StepContext } from '../../../workflows/contract/operation/step.js';
 import type { Server } from '../../hosts/connections.js';
+import type { Host } from '../../hosts/host.js';
+import { type Script, sh } from '../../ssh/shell.js';
 import type { Connections } from '../connections.js';
+import { renderEnvFile } from '../product/env-file.js';
+import { loadProfile } from '../product/profile.js';
 import { type Backup, backupPath, backupScript, dumpLogin } from './backup.js';
-import { createClientHosts } from './client-hosts.js';
-import { type RestoredPart, restoreScript } from './restore.js';
+import { createClientHosts, foreignFailure } from './client-hosts.js';
+import { CLIENT_FILES } from './compose-file.js';
+import { bringBackScript, copyBesideScript, restoreScript } from './restore.js';
+import { sqlLost } from './sql-tools.js';
 
 /** As long as the steps: a large client's dump and files take hours on slow disks, both ways. */
 const DUMP_TIMEOUT_MS = 6 * 3_600_000;
+
+/** `path`: a backup on the client's server. */
+type Dumped = ClientThing & { path: string };
 
 /** A client's database and files in a directory of their own, and back. */
 export function createDumpActivities(connections: Connections) {
   const { secrets } = connections;
   const hosts = createClientHosts(connections);
+  const openBackup = async ({ names }: ClientThing, path: string, step: StepContext): Promise<Host> => {
+    const host = await hosts.open(names.serverId, step);
+    requireBackupPath(host.server, path);
+    return host;
+  };
+  /** Each may be run again from its start. */
+  const runSqlJob = (host: Host, step: StepContext, job: { script: Script; input: string }) =>
+    hosts.runJob(host, step, {
+      ...job,
+      timeoutMs: DUMP_TIMEOUT_MS,
+      failed: (exit) => foreignFailure(exit) ?? sqlLost(exit),
+    });
   const loginTo = async (server: Server) => dumpLogin(server, await secrets.reveal(server.sqlPassword));
 
   return {
@@ -27,7 +49,7 @@ export function createDumpActivities(connections: Connections) {
       const thing = { names, operation };
       const script = backupScript({ thing, server, docker: facts.docker, step });
       const input = await loginTo(server);
-      const { tail } = await hosts.runJob(host, step, { script, input, timeoutMs: DUMP_TIMEOUT_MS });
+      const { tail } = await runSqlJob(host, step, { script, input });
       const sizeBytes = Number(/size (\d+)\s*$/.exec(tail)?.[1]);
       const path = backupPath(server, names, step);
       step.summarize(`${path}, ${sizeBytes} bytes`);
@@ -35,21 +57,54 @@ export function createDumpActivities(connections: Connections) {
     },
 
     /**
-     * Puts the backup `path` of the client's server in the place of its database, its files, or both; `data` is the
-     * database and the uploads, of a backup that may be another client's. Foreign directories and databases are `Conflict`.
+     * Database and uploads of the backup `path`, which may be another client's, in the place of the client's own. Foreign
+     * directories and databases are `Conflict`.
      */
-    restoreClient: async (
-      { path, what, ...thing }: ClientThing & { path: string; what: RestoredPart },
-      step: StepContext,
-    ): Promise<void> => {
-      const host = await hosts.open(thing.names.serverId, step);
+    restoreClient: async ({ path, ...thing }: Dumped, step: StepContext): Promise<void> => {
+      const host = await openBackup(thing, path, step);
       const { server, facts } = host;
-      requireBackupPath(server, path);
       const key = `${jobKey(step)}-restore`;
-      const script = restoreScript({ thing, server, docker: facts.docker, path, what, step, key });
+      const script = restoreScript({ thing, server, docker: facts.docker, path, step, key });
       const input = await loginTo(server);
-      await hosts.runJob(host, step, { script, input, timeoutMs: DUMP_TIMEOUT_MS });
-      step.summarize(`${what} from ${path}`);
+      await runSqlJob(host, step, { script, input });
+      step.summarize(`data from ${path}`);
+    },
+
+    /**
+     * The client's own backup in its second database, compared with the first: then it is proven, and a change may begin.
+     * `CommandFailed` names what could not be restored, or came back otherwise.
+     */
+    copyBeside: async ({ path, ...thing }: Dumped, step: StepContext): Promise<void> => {
+      const host = await openBackup(thing, path, step);
+      const { server } = host;
+      const script = copyBesideScript({ thing, server, path });
+      const input = await loginTo(server);
+      const { tail } = await runSqlJob(host, step, { script, input });
+      step.summarize(/equal: .*/.exec(tail)?.[0] ?? `${spareOf(thing.names)} is whole`);
+    },
+
+    /**
+     * Undo of whatever changes a client's data: files and configuration of the backup, and the second database, which
+     * `copyBeside` has filled from it, as the client's own. Nothing is restored into the first.
+     */
+    bringBack: async ({ path, ...thing }: Dumped, step: StepContext): Promise<void> => {
+      const { names } = thing;
+      const host = await openBackup(thing, path, step);
+      const { server, facts } = host;
+      const { env: keys, envGid } = loadProfile(names.product);
+      const archived = sh`tar -xzOf ${path}/files.tar.gz ./${CLIENT_FILES.env} 2>/dev/null || true`;
+      const current = (await hosts.look(host, step, archived)).stdout;
+      const named = Object.entries(keys).filter(([, entry]) => 'from' in entry && entry.from === 'database');
+      const database = spareOf(names);
+      const values = Object.fromEntries(
+        named.map(([key, entry]) => [key, ('prefix' in entry ? entry.prefix : '') + database]),
+      );
+      const env = current === '' ? '' : renderEnvFile({ example: current, current, values });
+      const key = `${jobKey(step)}-restore`;
+      const files = { thing, server, docker: facts.docker, path, step, key };
+      const script = bringBackScript({ ...files, env, envGid });
+      await hosts.runJob(host, step, { script, input: env, timeoutMs: DUMP_TIMEOUT_MS });
+      step.summarize(`files from ${path}, database ${database}`);
     },
   };
 }

@@ -1,8 +1,10 @@
+import { failure } from '../../../workflows/contract/operation/failures.js';
+import type { FailedExit } from '../../hosts/host.js';
 import type { Server } from '../../hosts/connections.js';
 import { type Script, sh } from '../../ssh/shell.js';
 
 /**
- * The engine's own tools, as functions for scripts that have set `host`, `port`, `user`, `name` and `login`, the file
+ * The engine's own tools, as functions for scripts that have set `host`, `port`, `user`, `database` and `login`, the file
  * with the login. Whatever option files and variables the host or its user have: none of them decides how a client's
  * data are read or written.
  */
@@ -10,18 +12,40 @@ export function sqlTools({ sqlEngine }: Pick<Server, 'sqlEngine'>): Script {
   return sqlEngine === 'postgres' ? POSTGRES : MARIADB;
 }
 
+/** What both engines' tools say when their server is not there, or went away; MariaDB's by number. */
+const LOST = new RegExp(
+  [
+    String.raw`\b(?:ERROR|[Ee]rror:?) (?:2002|2003|2006|2013|1053|1927)\b`,
+    'server closed the connection unexpectedly',
+    'connection to server .* failed',
+    'could not connect to server',
+    'terminating connection due to administrator command',
+    'the database system is (?:starting up|shutting down|in recovery mode)',
+  ].join('|'),
+);
+
+/** What only reads, or fills what may be filled again, is tried again when its SQL server went away; else undefined. */
+export function sqlLost({ what, output }: FailedExit): Error | undefined {
+  const said = output.split('\n').find((line) => LOST.test(line));
+  return said === undefined ? undefined : failure('Unavailable', `${what}: ${said.trim()}`);
+}
+
 /**
- * `own` answers nothing for a database that is not there, else `=` and the mark that it bears. `tell_failure <dump>`
- * makes of what a tool has said in `$said` what may be read by others: error, object, line, and nothing of the data.
+ * `own` answers nothing for a database that is not there, else `=` and the mark that it bears. `tell_failure <dump>` makes
+ * of what a tool has said in `$said` what may be read by others: error, object, line, and nothing of the data.
+ * `unqualified` takes the database's name off defaults that ask a sequence: restored elsewhere they would ask that of this
+ * one. No line of data begins so.
  */
 const MARIADB = sh`
 unset "\${!MYSQL@}" "\${!MARIADB@}"
 client=$(command -v mariadb || command -v mysql) dumper=$(command -v mariadb-dump || command -v mysqldump)
 # 1 GB is the most that a packet may have: where it ends is the server's to say
 address=("--defaults-file=$login" "--host=$host" "--port=$port" --default-character-set=utf8mb4 --max-allowed-packet=1G)
+q='\`'
+unqualified() { LC_ALL=C sed "/^  $q/s/\(nextval\|lastval\)($q$database$q\./\1(/g"; }
 ask() { "$client" "\${address[@]}" --batch --skip-column-names "$@"; }
 own() {
-  ask -e "SELECT CONCAT('=', SCHEMA_COMMENT) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '$name'" </dev/null
+  ask -e "SELECT CONCAT('=', SCHEMA_COMMENT) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '$database'" </dev/null
 }
 tell_failure() {
   local error line object
@@ -45,7 +69,7 @@ export PGPASSFILE=$login
 address=(--no-password "--host=$host" "--port=$port" "--username=$user")
 ask() { psql "\${address[@]}" --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 "$@" </dev/null; }
 own() {
-  ask --dbname=postgres --command="SELECT '=' || coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = '$name'"
+  ask --dbname=postgres --command="SELECT '=' || coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = '$database'"
 }
 tell_failure() {
   sed -n 's/^pg_restore: from TOC entry \(.*\)/\1/p; s/^pg_restore: error: \(COPY failed for table "[^"]*"\).*/\1/p' -- "$said" | head -n 4

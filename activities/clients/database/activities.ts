@@ -1,40 +1,34 @@
 import type { ChangeRef } from '../../../workflows/contract/clients/client-change.js';
 import type { ClientNames, ClientThing } from '../../../workflows/contract/clients/clients.js';
+import { dataOf } from '../../../workflows/contract/clients/databases.js';
 import { failure } from '../../../workflows/contract/operation/failures.js';
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
 import { changedClient, type Client, type Connections } from '../connections.js';
 import { nameOf, type Server } from '../../hosts/connections.js';
 import { lockTime } from '../licenses/reminder-plan.js';
 import type { CloudSettings, SqlSession } from '../../sql/engine.js';
-import { checkIdentifier } from '../../sql/identifiers.js';
-import { openSql } from '../../sql/open-sql.js';
+import { type SqlConnections, withSession } from './session.js';
 
 export type SqlActivities = ReturnType<typeof createSqlActivities>;
 
+/** Enough to see what they have in common. */
+const NAMED = 10;
+
 /** A client's database and user on its server's SQL engine, over the backend's remote login. */
-export function createSqlActivities({
-  servers,
-  clients,
-  changes,
-  secrets,
-  graceDays = 0,
-}: Pick<Connections, 'servers' | 'clients' | 'changes' | 'secrets' | 'graceDays'>) {
-  const withSession = async <Result>(
-    { name, serverId }: ClientNames,
+export function createSqlActivities(
+  connections: SqlConnections & Pick<Connections, 'clients' | 'changes' | 'graceDays'>,
+) {
+  const { clients, changes, secrets, graceDays = 0 } = connections;
+  const within = <Result>(
+    names: ClientNames,
     step: StepContext,
     act: (session: SqlSession, server: Server) => Promise<Result>,
-  ): Promise<Result> => {
-    // what is no plain name is refused before any engine has compared it in its own way
-    checkIdentifier(name);
-    const server = await servers.get(serverId);
-    const password = await secrets.reveal(server.sqlPassword);
-    return openSql(server, password, step.signal, (session) => act(session, server));
-  };
+  ): Promise<Result> => withSession(connections, names, step, act);
 
   return {
     /** Changes nothing. `Conflict` names the database or user of that name that this operation has not made. */
     surveyDatabase: ({ names, operation }: ClientThing, step: StepContext): Promise<void> =>
-      withSession(names, step, async (session, server) => {
+      within(names, step, async (session, server) => {
         const foreign = await session.survey({ name: names.name, operation });
         if (foreign.length === 0) return;
         throw failure('Conflict', `on ${nameOf(server)} there is already ${foreign.join(', ')}`, {
@@ -49,19 +43,19 @@ export function createSqlActivities({
     ensureDatabase: async ({ names, operation }: ClientThing, step: StepContext): Promise<void> => {
       const password = await secrets.reveal(names.secrets.databasePassword);
       const { name, subnet } = names;
-      await withSession(names, step, (session) => session.ensure({ name, operation, subnet, password }));
+      await within(names, step, (session) => session.ensure({ name, operation, subnet, password }));
       step.summarize(`database and user ${name}`);
     },
 
     /** Undo of `ensureDatabase`: succeeds when there is nothing, leaves what bears no mark of the operation. */
     removeDatabase: ({ names, operation }: ClientThing, step: StepContext): Promise<void> =>
-      withSession(names, step, async (session) => {
+      within(names, step, async (session) => {
         await session.remove({ name: names.name, operation });
       }),
 
     /** For deleting a client: `operation` is the one that created it. `Conflict` when another has put its own there. */
     dropDatabase: ({ names, operation }: ClientThing, step: StepContext): Promise<void> =>
-      withSession(names, step, async (session, server) => {
+      within(names, step, async (session, server) => {
         if ((await session.remove({ name: names.name, operation })) !== 'foreign') return;
         throw failure(
           'Conflict',
@@ -74,33 +68,30 @@ export function createSqlActivities({
 
     /** Only the flag that shows the product's maintenance page. */
     writeMaintenance: ({ names, on }: ClientThing & { on: boolean }, step: StepContext): Promise<void> =>
-      withSession(names, step, (session) => {
+      within(names, step, (session) => {
         const flag = { maintenance: on ? '1' : '0' };
-        return session.writeCloudSettings(names.name, { mine: flag, first: flag });
+        return session.writeCloudSettings(dataOf(names), { mine: flag, first: flag });
       }),
 
-    /** Changes nothing. `Unauthorized` when a dump holds what this login could not restore: then no backup would help. */
+    /** Changes nothing. Names what a backup could not bring back, with what to do: then nothing may be changed. */
     checkRestorable: ({ names }: ClientThing, step: StepContext): Promise<void> =>
-      withSession(names, step, async (session, server) => {
-        const kinds = await session.unrestorable(names.name);
-        if (kinds.length === 0) return;
-        throw failure(
-          'Unauthorized',
-          `database ${names.name} holds ${kinds.join(', ')} that ${server.sqlUser} on ${nameOf(server)} may not restore`,
-          {
-            hint:
-              server.sqlEngine === 'mariadb'
-                ? `GRANT SET USER ON *.* to ${server.sqlUser}, then retry`
-                : `make ${names.name} their owner, then retry`,
-          },
-        );
+      within(names, step, async (session, server) => {
+        const data = dataOf(names);
+        const [first] = (await session.unrestorable(data)).filter(({ objects }) => objects.length > 0);
+        if (first === undefined) return;
+        const { kind, objects, cause, hint } = first;
+        const more = objects.length > NAMED ? ` and ${objects.length - NAMED} more` : '';
+        const named = `${objects.slice(0, NAMED).join(', ')}${more}`;
+        throw failure(kind, `of database ${data.database} on ${nameOf(server)}: ${named}: ${cause}`, {
+          hint,
+        });
       }),
 
     /** `version`: a tag such as `1.4-master`, for the product's own pages and for what it offers next. */
     recordVersion: (
       { names, version }: ClientThing & { version: string },
       step: StepContext,
-    ): Promise<void> => withSession(names, step, (session) => session.recordVersion(names.name, version)),
+    ): Promise<void> => within(names, step, (session) => session.recordVersion(dataOf(names), version)),
 
     /**
      * What the product reads of its client: maintenance, licence, version, configuration
@@ -108,8 +99,8 @@ export function createSqlActivities({
      */
     writeCloudSettings: async ({ names }: ClientThing, step: StepContext): Promise<void> => {
       const client = await clients.get(names.clientId);
-      await withSession(names, step, (session) =>
-        session.writeCloudSettings(names.name, cloudSettingsOf(client, graceDays)),
+      await within(names, step, (session) =>
+        session.writeCloudSettings(dataOf(names), cloudSettingsOf(client, graceDays)),
       );
     },
 
@@ -118,13 +109,13 @@ export function createSqlActivities({
       { names, keys, ...ref }: ClientThing & ChangeRef & { keys: CloudSettingName[] },
       step: StepContext,
     ): Promise<void> => {
-      const { name, clientId } = names;
+      const { clientId } = names;
       const { mine } = cloudSettingsOf(await changedClient({ clients, changes }, clientId, ref), graceDays);
       const wanted = Object.fromEntries(keys.map((key) => [key, mine[key]]));
-      await withSession(names, step, async (session) => {
-        const former = await session.readCloudSettings(name, keys);
+      await within(names, step, async (session) => {
+        const former = await session.readCloudSettings(dataOf(names), keys);
         await changes.keepSettings({ change: ref.change, clientId, former });
-        await session.writeCloudSettings(name, { mine: wanted, first: {} });
+        await session.writeCloudSettings(dataOf(names), { mine: wanted, first: {} });
       });
     },
 
@@ -135,7 +126,7 @@ export function createSqlActivities({
     ): Promise<void> => {
       const former = await changes.formerSettings(change);
       if (former === null) return;
-      await withSession(names, step, (session) => session.restoreCloudSettings(names.name, former));
+      await within(names, step, (session) => session.restoreCloudSettings(dataOf(names), former));
     },
   };
 }

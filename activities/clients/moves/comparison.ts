@@ -3,7 +3,8 @@ import { jobKey, type StepContext } from '../../../workflows/contract/operation/
 import type { Host } from '../../hosts/host.js';
 import type { Connections } from '../connections.js';
 import { dumpLogin } from '../containers/backup.js';
-import { createClientHosts } from '../containers/client-hosts.js';
+import { createClientHosts, foreignFailure } from '../containers/client-hosts.js';
+import { sqlLost } from '../containers/sql-tools.js';
 import { compareScript, sumsScript } from './sums.js';
 import { DATA_TIMEOUT_MS, type SumsOf } from './workspace.js';
 
@@ -21,7 +22,10 @@ export function createComparisonActivities(connections: Connections) {
     const side = { thing, server, of, path: thing.path };
     const script = sumsScript({ ...side, docker: facts.docker, containerName: jobKey(step) });
     const input = dumpLogin(server, await secrets.reveal(server.sqlPassword));
-    await hosts.runJob(host, step, { script, input, timeoutMs: DATA_TIMEOUT_MS });
+    await hosts.runJob(host, step, {
+      ...{ script, input, timeoutMs: DATA_TIMEOUT_MS },
+      failed: (exit) => foreignFailure(exit) ?? sqlLost(exit),
+    });
     return host;
   };
 

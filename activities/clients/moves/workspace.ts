@@ -9,10 +9,20 @@ export function workspaceOf(server: Pick<Server, 'baseDir'>, operation: string):
 }
 
 /** What a dump consists of; a database is one of the first two. */
-export const DUMP_FILES = ['database.sql.gz', 'database.dump', 'files.tar.gz', 'sums'] as const;
+export const DUMP_FILES = [
+  'database.sql.gz',
+  'database.options',
+  'database.dump',
+  'files.tar.gz',
+  'sums',
+  'schema',
+] as const;
 
 /** Sums of the source, and those of the target that are compared with them. */
-export const SUMS = { source: 'sums', target: 'sums.here' } as const;
+export const SUMS = {
+  source: { sums: 'sums', schema: 'schema' },
+  target: { sums: 'sums.here', schema: 'schema.here' },
+} as const;
 export type SumsOf = keyof typeof SUMS;
 
 /** As long as the steps: a large client's dump, its way over a slow line and its restoring take hours. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { requireOpen } from '../../../activities/operation/operation-write.js';
 import { createClientRecords } from '../../../activities/clients/records/client-records.js';
 import { clients, operations, servers } from '../../../db/schema/index.js';
 import { createSecrets, parseSecretKeys } from '../../../db/secrets.js';
@@ -58,6 +59,9 @@ describe("a late attempt at a client's row", () => {
     ]) {
       await assert.rejects(late(), (error: Error) => kindOf(error) === 'OperationClosed');
     }
+    await assert.rejects(requireOpen(db, step), (error: Error) => kindOf(error) === 'OperationClosed');
+    // a plan has none
+    await requireOpen(db, stepContext(newOperation()));
     assert.deepEqual(await tableContents(db), before);
   });
 });

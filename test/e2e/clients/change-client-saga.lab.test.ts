@@ -7,7 +7,7 @@ import { hostnameOf } from '../../support/client-checks.js';
 import { type ClientSnapshot, clientSnapshot, keptFormer } from '../../support/client-snapshot.js';
 import { noLab, sharedHost } from '../../support/lab.js';
 import { getPage, type Watch, watchNeighbour } from '../../support/neighbour.js';
-import { injectPlanned, type Plan, sagaRows } from '../../support/planned-fault.js';
+import { EACH_STEP, injectPlanned, type Plan, sagaRows } from '../../support/planned-fault.js';
 import { openSystem, type System } from '../../support/system.js';
 
 const REFRESH_STEPS = ['find', 'files', 'restart', 'vhost', 'outside-check', 'drop-files', 'drop-vhost'];
@@ -115,7 +115,7 @@ describe('a change of a client, when a step', { skip: noLab, concurrency: LANES 
   /** Every step of the list was reached, so that no row tests nothing. */
   function assertTold(kind: Kind, { step }: Plan, { steps }: OperationView): void {
     const keys = steps.map(({ key }) => key);
-    assert.ok(keys.includes(step), `${step} was not reached: ${keys.join()}`);
+    assert.ok(step === EACH_STEP || keys.includes(step), `${step} was not reached: ${keys.join()}`);
     const listed = kind === 'refresh' ? REFRESH_STEPS : UPDATE_STEPS;
     assert.deepEqual(keys, listed.slice(0, keys.length));
   }

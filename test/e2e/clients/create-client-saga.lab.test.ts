@@ -11,10 +11,10 @@ import { noLab, sharedHost } from '../../support/lab.js';
 import { type Watch, watchNeighbour } from '../../support/neighbour.js';
 import {
   goesBack,
-  INJECTED,
   injectPlanned,
   type Plan,
   planReader,
+  sagaRows,
   subdomainFor,
 } from '../../support/planned-fault.js';
 import { openSystem, type System } from '../../support/system.js';
@@ -49,11 +49,8 @@ for (const [slot, hostName, steps] of [
       assert.ok((watch?.asked() ?? 0) > 10);
     });
 
-    for (const fault of INJECTED) {
-      for (const step of steps) {
-        it(`${fault}: ${step}`, () => check({ step, fault }));
-      }
-    }
+    for (const plan of sagaRows(steps, { chosen: steps, cancelled: steps }))
+      it(`${plan.fault}: ${plan.step}`, () => check(plan));
 
     function inject(point: 'before' | 'after', step: StepContext): Promise<void> {
       return injectPlanned(point, step, {

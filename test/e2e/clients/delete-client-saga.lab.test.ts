@@ -12,11 +12,22 @@ import { openSystem, operationOf, type System } from '../../support/system.js';
 
 const BEFORE_COMMIT = ['find'];
 const AFTER_COMMIT = [
-  ...['mark', 'vhost', 'backup', 'record-backup', 'containers', 'files', 'database', 'forget'],
+  ...[
+    'mark',
+    'vhost',
+    'containers',
+    'backup',
+    'record-backup',
+    'spare',
+    'copy',
+    'files',
+    'database',
+    'forget',
+  ],
 ];
 const STEPS = [...BEFORE_COMMIT, ...AFTER_COMMIT];
 const ROWS = sagaRows(STEPS, {
-  chosen: ['backup', 'containers', 'database', 'forget'],
+  chosen: ['backup', 'copy', 'containers', 'database', 'forget'],
   cancelled: ['backup'],
 });
 

@@ -27,8 +27,8 @@ for (const { slot, hostName, chosen, cancelled } of [
   {
     slot: 72,
     hostName: 'maria',
-    chosen: ['traffic-off', 'stop', 'image', 'update', 'start', 'traffic-off-left'],
-    cancelled: ['backup', 'update', 'start'],
+    chosen: ['traffic-off', 'stop', 'copy', 'image', 'update', 'start', 'traffic-off-left'],
+    cancelled: ['copy', 'update', 'start'],
   },
   // what differs by engine is in these
   { slot: 73, hostName: 'pg', chosen: ['update'], cancelled: ['start'] },
@@ -85,7 +85,8 @@ for (const { slot, hostName, chosen, cancelled } of [
       }
     }
 
-    for (const { step, fault } of sagaRows(CHANGE_STEPS, { chosen, cancelled })) {
+    // a failure of its last step is only a warning
+    for (const { step, fault } of sagaRows(CHANGE_STEPS.slice(0, -1), { chosen, cancelled })) {
       it(`${fault}: ${step}`, () => inLane((lane) => check(lane, { step, fault })));
     }
 

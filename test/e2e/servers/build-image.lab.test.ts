@@ -225,7 +225,7 @@ ls -Ad /srv/docker/.git /srv/*/.slipway* /srv/slipway/trees.lock 2>/dev/null || 
     }
 
     async function check(lane: Lane, step: string, fault: Fault): Promise<void> {
-      const version = `3.${INJECTED.indexOf(fault)}.${STEPS.indexOf(step)}-dev`;
+      const version = `3.${INJECTED.indexOf(fault)}.${STEPS.indexOf(step) + 1}-dev`;
       await moveOn(host);
       const trees = await treesOf(host, lane.baseDir);
       await system.call('POST', '/servers', {

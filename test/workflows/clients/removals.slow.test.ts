@@ -12,7 +12,7 @@ import { createStandIns } from '../../replay/stand-ins.js';
 import { openServices, type Services, testBundle } from '../../support/services.js';
 
 const taskQueue = 'removals';
-const REMOVALS = ['vhost', 'backup', 'containers', 'files', 'database'];
+const REMOVALS = ['vhost', 'containers', 'backup', 'files', 'database'];
 
 describe('a removal', () => {
   let services: Services;

@@ -4,6 +4,8 @@ export interface ClientNames {
   serverId: number;
   /** `client42`: directory, Compose project, database, SQL user, vhost file */
   name: string;
+  /** absent: `name`; `client42_b` once a change of its data has failed, and its copy became the database */
+  database?: string;
   /** `/srv/docker/clients/client42` */
   directory: string;
   /** `/etc/nginx/conf.d/client42.conf` */
