@@ -40,6 +40,8 @@ export function postgresErrorKind(error: unknown): FailureKind | undefined {
   const code = (error as Error & { code?: unknown }).code;
   if (typeof code !== 'string') return undefined;
   if (CODES.has(code) || code.startsWith('08')) return 'Unavailable';
+  // somebody's who watches the server: he leaves, we may not end him
+  if (code === '42501' && /terminate superuser/.test(error.message)) return 'Unavailable';
   if (code === 'XX000' && !/concurrently/.test(error.message)) return undefined;
   return STATES[code];
 }

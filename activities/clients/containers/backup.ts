@@ -93,6 +93,8 @@ history=()
 case $("$dumper" --help 2>/dev/null) in *--dump-history*) history=(--dump-history) ;; esac
 if ! "$dumper" "\${address[@]}" --single-transaction --quick --routines --events --triggers --skip-add-locks \
   "\${history[@]}" -- "$database" 2> "$made/.said" | unqualified | gzip -1 > "$made/database.sql.gz"; then
+  # where it loses its server between two questions, it says nothing
+  [ -s "$made/.said" ] || echo 'the dump tool ended without a word'
   cat -- "$made/.said"
   grep -q 'Unknown database' -- "$made/.said" || exit 1
   rm -f -- "$made/database.sql.gz"

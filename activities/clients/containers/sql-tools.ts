@@ -16,6 +16,7 @@ export function sqlTools({ sqlEngine }: Pick<Server, 'sqlEngine'>): Script {
 const LOST = new RegExp(
   [
     String.raw`\b(?:ERROR|[Ee]rror:?) (?:2002|2003|2006|2013|1053|1927)\b`,
+    'the dump tool ended without a word',
     'server closed the connection unexpectedly',
     'connection to server .* failed',
     'could not connect to server',
