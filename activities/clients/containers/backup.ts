@@ -5,6 +5,7 @@ import type { StepRef } from '../../../workflows/contract/operation/step.js';
 import type { Server } from '../../hosts/connections.js';
 import { type Script, sh } from '../../ssh/shell.js';
 import { rootContainer } from '../../docker/root-container.js';
+import { PROGRESS } from './progress.js';
 import { sqlTools } from './sql-tools.js';
 
 export interface Backup {
@@ -64,11 +65,13 @@ if [ -d "$final" ]; then size; exit 0; fi
 # of this try and of earlier ones
 rm -rf -- ${backupPath(server, names, { ...step, try: 1 })}*.partial
 mkdir -p -- "$made"
-trap 'rm -f -- "$login"' EXIT
+${PROGRESS}
+trap 'stop_telling; rm -f -- "$login"' EXIT
 cat > "$login"
 printf '%s\n' ${mark(step.operation)} > "$made/.slipway"
 ${server.sqlEngine === 'postgres' ? DUMP_POSTGRES : DUMP_MARIADB}
 rm -f -- "$login"
+tell_every written archived "$made/files.tar.gz" ' packed'
 if [ ! -d "$dir" ]; then echo "$dir is not there any more"
 elif [ -z "$(find "$dir" ! -readable -print -quit 2>/dev/null || echo unreadable)" ]; then
   echo "archiving $dir"
@@ -77,6 +80,7 @@ else
   echo "archiving $dir as root"
   as_root "$dir" ro 'cd /slipway && tar -czf - .' </dev/null > "$made/files.tar.gz"
 fi
+stop_telling
 mv -T -- "$made" "$final"
 size`;
 }
@@ -88,6 +92,7 @@ size`;
  */
 const DUMP_MARIADB = sh`
 echo "dumping database $database"
+tell_every written dumped "$made/database.sql.gz" " packed, of some $(size_of_database) bytes"
 history=()
 # not by a pipe to grep -q: that ends the tool early, which is a failure under pipefail
 case $("$dumper" --help 2>/dev/null) in *--dump-history*) history=(--dump-history) ;; esac
@@ -101,13 +106,16 @@ if ! "$dumper" "\${address[@]}" --single-transaction --quick --routines --events
 fi
 ask -e "SELECT CONCAT('CHARACTER SET ', DEFAULT_CHARACTER_SET_NAME, ' COLLATE ', DEFAULT_COLLATION_NAME)
   FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '$database'" </dev/null > "$made/database.options"
+stop_telling
 rm -f -- "$made/.said"`;
 
 const DUMP_POSTGRES = sh`
 echo "dumping database $database"
+tell_every written dumped "$made/database.dump" " packed, of some $(size_of_database) bytes"
 if ! pg_dump "\${address[@]}" --format=custom --no-owner --file="$made/database.dump" -- "$database" 2> "$made/.said"; then
   cat -- "$made/.said"
   grep -q 'database "[^"]*" does not exist' -- "$made/.said" || exit 1
   rm -f -- "$made/database.dump"
 fi
+stop_telling
 rm -f -- "$made/.said"`;

@@ -11,6 +11,7 @@ import { CLIENT_FILES } from './compose-file.js';
 import { labelFilters } from './containers.js';
 import { databaseSums, DIFFERENCES } from './database-sums.js';
 import { rootContainer } from '../../docker/root-container.js';
+import { PROGRESS } from './progress.js';
 import { sqlTools } from './sql-tools.js';
 
 interface DumpInput {
@@ -59,7 +60,7 @@ database=${spareOf(names)} first=${databaseOf(names)} rights=yes
 ${openDatabase(server)}
 ${databaseSums(server)}
 ${DIFFERENCES}
-trap 'rm -rf -- "$login" "$said" "$work"/of-*' EXIT
+trap 'stop_telling; rm -rf -- "$login" "$said" "$work"/of-*' EXIT
 sum_up() { sums_of_database > "$work/of-$1"; rights_on_database >> "$work/of-$1"; schema_of_database > "$work/of-$1-schema"; }
 ( database=$first; sum_up first ) &
 summing=$!
@@ -104,6 +105,7 @@ umask 077
 set -o pipefail
 path=${path} dir=${names.directory} name=${checkIdentifier(names.name)} mark=${mark(operation)}
 work=\${0%/*}
+${PROGRESS}
 foreign() { printf '%s\n' "$1 is not ours"; exit ${FOREIGN_EXIT}; }
 if [ ! -d "$path" ]; then echo "there is no backup $path"; exit 1; fi`;
 }
@@ -125,7 +127,7 @@ function openDatabase(server: Server): Script {
   return sh`
 host=${server.sqlHost} port=${server.sqlPort} user=${server.sqlUser}
 login=$work/login said=$work/said
-trap 'rm -f -- "$login" "$said"' EXIT
+trap 'stop_telling; rm -f -- "$login" "$said"' EXIT
 cat > "$login"
 ${sqlTools(server)}
 found=$(own)
@@ -145,21 +147,21 @@ const CHECK_DUMP = {
   postgres: sh`[ ! -f "$path/database.dump" ] || pg_restore --file=/dev/null -- "$path/database.dump"`,
 };
 
-/** `$dump` on descriptor 3, and every 5 s how far it has been read: often enough for whoever waits. */
+/** `$dump` on descriptor 3, and how far it has been read. */
 const OPEN_DUMP = sh`
 [ -f "$dump" ] || { echo "there is no dump in $path"; exit 1; }
 size=$(stat -c %s -- "$dump")
 echo "restoring database $database, $size bytes packed"
 exec 3< "$dump"
-( while sleep 5; do
-    while read -r what position; do
-      if [ "$what" = pos: ]; then echo "restored $position of $size bytes"; fi
-    done < /proc/self/fdinfo/3
-  done ) </dev/null &
-telling=$!`;
+position() {
+  while read -r what position; do
+    if [ "$what" = pos: ]; then echo "restored $position of $size bytes"; fi
+  done < /proc/self/fdinfo/3
+}
+tell_every position`;
 
 const CLOSE_DUMP = sh`
-kill "$telling" 2>/dev/null || true
+stop_telling
 exec 3<&-`;
 
 /**

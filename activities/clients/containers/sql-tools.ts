@@ -39,7 +39,11 @@ export function sqlLost({ what, output }: FailedExit): Error | undefined {
  */
 const MARIADB = sh`
 unset "\${!MYSQL@}" "\${!MARIADB@}"
-client=$(command -v mariadb || command -v mysql) dumper=$(command -v mariadb-dump || command -v mysqldump)
+client=$(command -v mariadb || command -v mysql || true) dumper=$(command -v mariadb-dump || command -v mysqldump || true)
+if [ -z "$client" ] || [ -z "$dumper" ]; then
+  echo "mariadb and mariadb-dump are not installed on this host (package mariadb-client)" >&2
+  exit 1
+fi
 # 1 GB is the most that a packet may have: where it ends is the server's to say
 address=("--defaults-file=$login" "--host=$host" "--port=$port" --default-character-set=utf8mb4 --max-allowed-packet=1G)
 q='\`'
@@ -47,6 +51,9 @@ unqualified() { LC_ALL=C sed "/^  $q/s/\(nextval\|lastval\)($q$database$q\./\1(/
 ask() { "$client" "\${address[@]}" --batch --skip-column-names "$@"; }
 own() {
   ask -e "SELECT CONCAT('=', SCHEMA_COMMENT) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '$database'" </dev/null
+}
+size_of_database() {
+  ask -e "SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = '$database'" </dev/null
 }
 tell_failure() {
   local error line object
@@ -67,11 +74,15 @@ tell_failure() {
 const POSTGRES = sh`
 unset "\${!PG@}"
 export PGPASSFILE=$login
+for tool in psql pg_dump pg_restore; do
+  command -v "$tool" >/dev/null || { echo "$tool is not installed on this host (package postgresql-client)" >&2; exit 1; }
+done
 address=(--no-password "--host=$host" "--port=$port" "--username=$user")
 ask() { psql "\${address[@]}" --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 "$@" </dev/null; }
 own() {
   ask --dbname=postgres --command="SELECT '=' || coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = '$database'"
 }
+size_of_database() { ask --dbname=postgres --command="SELECT coalesce(sum(pg_database_size(oid)), 0) FROM pg_database WHERE datname = '$database'"; }
 tell_failure() {
   sed -n 's/^pg_restore: from TOC entry \(.*\)/\1/p; s/^pg_restore: error: \(COPY failed for table "[^"]*"\).*/\1/p' -- "$said" | head -n 4
   sed -n 's/^pg_restore: error: .*ERROR:  *//p' -- "$said" | sed 's/"[^"]*"/…/g; s/'"'"'[^'"'"']*'"'"'/…/g' | head -n 1

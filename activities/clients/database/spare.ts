@@ -2,7 +2,7 @@ import { eq, sql } from 'drizzle-orm';
 import type { Db } from '../../../db/database.js';
 import { clients } from '../../../db/schema/index.js';
 import type { ClientNames, ClientThing } from '../../../workflows/contract/clients/clients.js';
-import { databasesOf, dataOf, spareOf } from '../../../workflows/contract/clients/databases.js';
+import { databaseOf, databasesOf, dataOf, spareOf } from '../../../workflows/contract/clients/databases.js';
 import { kindOf } from '../../../workflows/contract/operation/failures.js';
 import { mark } from '../../../workflows/contract/operation/ids.js';
 import type { StepContext } from '../../../workflows/contract/operation/step.js';
@@ -53,7 +53,9 @@ export function createSpareActivities({ db, connections }: { db: Db; connections
       const host = await hosts.reach(names.serverId);
       if (step.phase === 'undo') await hosts.endJobs(host, step);
       const own = await readState(host, names, step, { settled: true });
-      const database = databasesOf(names.name).find((one) => one === own.database) ?? names.name;
+      const known = databasesOf(names.name).find((one) => one === own.database);
+      // without a word there it was never another one than the record says
+      const database = known ?? (await recorded(names));
       await record(names, database, step);
       const other = spareOf({ ...names, database });
       const dropped = await withSession(connections, names, step, (session) =>
@@ -77,6 +79,11 @@ export function createSpareActivities({ db, connections }: { db: Db; connections
     const { stdout } = await hosts.look(host, step, script, { what: `reading ${names.directory}` });
     const [database = '', changing = ''] = stdout.split('\n');
     return { database, changing };
+  }
+
+  async function recorded(names: ClientNames): Promise<string> {
+    const { names: present } = await connections.clients.get(names.clientId);
+    return databaseOf(present?.serverId === names.serverId ? present : names);
   }
 
   async function record({ clientId, name }: ClientNames, database: string, step: StepContext): Promise<void> {
