@@ -2,7 +2,8 @@ import type { LabHost } from '../../lab/host.js';
 
 /** The one that the client's `.env` names: its second one after a change that has failed. */
 export async function databaseNameOf(host: LabHost, id: number): Promise<string> {
-  const { stdout } = await host.exec(`cat /srv/docker/clients/client${id}/.env 2>/dev/null || true`);
+  // the base directory may be another one
+  const { stdout } = await host.exec(`cat /srv*/docker/clients/client${id}/.env 2>/dev/null || true`);
   return /^DB_DATABASE="?(\w+)/m.exec(stdout)?.[1] ?? `client${id}`;
 }
 
