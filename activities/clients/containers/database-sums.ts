@@ -45,15 +45,16 @@ differences() {
 /**
  * SELECTs that the server writes itself, one for each table and sequence. Large values go by sums of their own, since no
  * concatenation may exceed a packet; a float is as every dump writes it, in six digits; of versioned tables all that was.
+ * CRC32 costs no more than reading, MD5 thrice as much; nobody forges rows here.
  */
 const WRITE_SELECTS = `SET SESSION group_concat_max_len = 1073741824;
-SELECT CONCAT('SELECT CONCAT_WS(''\t'', ''table'', COUNT(*), COALESCE(SUM(CAST(CONV(LEFT(MD5(CONCAT_WS('','', ',
+SELECT CONCAT('SELECT CONCAT_WS(''\t'', ''table'', COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('','', ',
   GROUP_CONCAT(CONCAT('IFNULL(', CASE
-    WHEN c.DATA_TYPE LIKE '%blob' OR c.DATA_TYPE LIKE '%text' THEN CONCAT('MD5(', c.quoted, ')')
+    WHEN c.DATA_TYPE LIKE '%blob' OR c.DATA_TYPE LIKE '%text' THEN CONCAT('CRC32(', c.quoted, ')')
     WHEN c.NUMERIC_PRECISION IS NULL OR c.DATA_TYPE = 'bit' THEN CONCAT('HEX(', c.quoted, ')')
     ELSE c.quoted END, ', ''N'')') ORDER BY c.ORDINAL_POSITION SEPARATOR ', '),
   IF(t.TABLE_TYPE = 'SYSTEM VERSIONED', ', ROW_START, ROW_END', ''),
-  ')), 15), 16, 10) AS UNSIGNED)), 0), ', QUOTE(t.TABLE_NAME), ') FROM \`', REPLACE(t.TABLE_NAME, '\`', '\`\`'), '\`',
+  '))), 0), ', QUOTE(t.TABLE_NAME), ') FROM \`', REPLACE(t.TABLE_NAME, '\`', '\`\`'), '\`',
   IF(t.TABLE_TYPE = 'SYSTEM VERSIONED', ' FOR SYSTEM_TIME ALL', ''), ';')
 FROM information_schema.TABLES AS t JOIN (
   SELECT *, CONCAT('\`', REPLACE(COLUMN_NAME, '\`', '\`\`'), '\`') AS quoted FROM information_schema.COLUMNS
