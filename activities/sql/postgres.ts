@@ -205,28 +205,28 @@ async function makeSpare(sql: Sql, within: Within, thing: SpareDatabase): Promis
 async function setAlike(sql: Sql, { from, to }: { from: string; to: string }): Promise<void> {
   const at = postgresName(to);
   const settings = await sql<{ role: string | null; name: string; value: string }[]>`
-    SELECT r.rolname AS role, split_part(c, '=', 1) AS name, substr(c, strpos(c, '=') + 1) AS value
+    SELECT quote_ident(r.rolname) AS role, split_part(c, '=', 1) AS name, substr(c, strpos(c, '=') + 1) AS value
     FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase AND d.datname = ${from}
       LEFT JOIN pg_roles AS r ON r.oid = s.setrole CROSS JOIN unnest(s.setconfig) AS c`;
   for (const { role, name, value } of settings) {
-    const whose = role === null ? `DATABASE ${at}` : `ROLE ${quoted(role)} IN DATABASE ${at}`;
+    const whose = role === null ? `DATABASE ${at}` : `ROLE ${role} IN DATABASE ${at}`;
     await sql`SELECT set_config(${name}, ${value}, false)`;
-    await sql.unsafe(`ALTER ${whose} SET ${quoted(name)} FROM CURRENT`);
+    await sql.unsafe(`ALTER ${whose} SET ${settingName(name)} FROM CURRENT`);
   }
   const rights = await sql<{ role: string | null; privilege: string; grantable: boolean }[]>`
-    SELECT r.rolname AS role, a.privilege_type AS privilege, a.is_grantable AS grantable
+    SELECT quote_ident(r.rolname) AS role, a.privilege_type AS privilege, a.is_grantable AS grantable
     FROM pg_database AS d CROSS JOIN aclexplode(d.datacl) AS a LEFT JOIN pg_roles AS r ON r.oid = a.grantee
     WHERE d.datname = ${from} AND a.grantee <> d.datdba`;
   for (const { role, privilege, grantable } of rights) {
-    const whom = role === null ? 'PUBLIC' : quoted(role);
+    const whom = role ?? 'PUBLIC';
     await sql.unsafe(
       `GRANT ${privilege} ON DATABASE ${at} TO ${whom}${grantable ? ' WITH GRANT OPTION' : ''}`,
     );
   }
 }
 
-/** A name that others have chosen. */
-function quoted(name: string): string {
+/** One of an extension's has two parts. */
+function settingName(name: string): string {
   return name
     .split('.')
     .map((part) => `"${part.replaceAll('"', '""')}"`)

@@ -113,7 +113,7 @@ FROM pg_database WHERE datname = current_database();
 `;
 
 const RIGHTS_POSTGRES = `
-SELECT concat_ws(E'\\t', 'setting', '', split_part(c, '=', 2), coalesce(r.rolname, '') || ' ' || split_part(c, '=', 1))
+SELECT concat_ws(E'\\t', 'setting', '', substr(c, strpos(c, '=') + 1), coalesce(r.rolname, '') || ' ' || split_part(c, '=', 1))
 FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase AND d.datname = current_database()
   LEFT JOIN pg_roles AS r ON r.oid = s.setrole CROSS JOIN unnest(s.setconfig) AS c
 UNION ALL SELECT concat_ws(E'\\t', 'right', '', a.is_grantable, a.privilege_type || ' ' || coalesce(r.rolname, 'PUBLIC'))

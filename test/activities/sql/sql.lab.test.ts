@@ -407,8 +407,8 @@ for (const { title, engine, start } of cases) {
               `GRANT SELECT, SHOW VIEW ON ${name}.* TO reports@'192.0.2.%' WITH GRANT OPTION`,
             ]
           : [
-              'CREATE ROLE reports',
-              `GRANT CONNECT ON DATABASE ${name} TO reports WITH GRANT OPTION`,
+              'CREATE ROLE "the.reports"',
+              `GRANT CONNECT ON DATABASE ${name} TO "the.reports" WITH GRANT OPTION`,
               `ALTER DATABASE ${name} SET search_path = '$user', public, "odd ""one"`,
               `ALTER ROLE ${name} IN DATABASE ${name} SET work_mem = '5MB'`,
             ];
