@@ -62,8 +62,7 @@ export async function changeVersion(
         do: docker.stopContainers(current),
         undo: docker.startStopped(current),
       });
-      const before = await lookAgain(op, clientId);
-      const after = { ...before, names: { ...before.names, image: next.names.image } };
+      const { before, after } = await lookAgain(op, { clientId, image: next.names.image });
       const { path } = await keepWholeCopy(op, before, { keepDays });
       await op.step('image', {
         title: 'Write the image into the Compose file',

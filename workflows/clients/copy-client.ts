@@ -131,7 +131,7 @@ async function replaceData(
   { source, target, next, versionTag }: CopyPlan,
   path: string,
 ): Promise<void> {
-  const { keepDays } = op.params;
+  const { clientId, keepDays } = op.params;
   const { name } = target.names;
   await op.step('stop', {
     title: 'Stop containers',
@@ -139,8 +139,7 @@ async function replaceData(
     do: docker.stopContainers(target),
     undo: docker.startStopped(target),
   });
-  const before = await lookAgain(op, op.params.clientId);
-  const after = { ...before, names: { ...before.names, image: next.names.image } };
+  const { before, after } = await lookAgain(op, { clientId, image: next.names.image });
   const backup = await keepWholeCopy(op, before, { keepDays });
   await op.step('restore', {
     title: "Restore the source's data",

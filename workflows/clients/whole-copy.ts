@@ -17,14 +17,18 @@ const LONG = '6 hours';
 type Steps = Pick<Operation<unknown>, 'step'>;
 
 /**
- * The client as it is when its data are about to change. Asked in every telling of what may go back: that leaves it on its
- * other database.
+ * The client as it is when its data are about to change, and with the image that it will have. Asked in every telling of
+ * what may go back: that leaves it on its other database.
  */
-export function lookAgain(op: Pick<Operation<unknown>, 'check'>, clientId: number): Promise<ClientThing> {
-  return op.check('database', {
+export async function lookAgain(
+  op: Pick<Operation<unknown>, 'check'>,
+  { clientId, image }: { clientId: number; image: string },
+): Promise<{ before: ClientThing; after: ClientThing }> {
+  const before = await op.check('database', {
     title: 'Look which database is in use',
     do: records.requireClientThing({ clientId }),
   });
+  return { before, after: { ...before, names: { ...before.names, image } } };
 }
 
 /**

@@ -7,7 +7,9 @@ import { sh } from '../../ssh/shell.js';
 import type { JobResult } from '../../ssh/types.js';
 import type { Connections } from '../connections.js';
 import { loadProfile } from '../product/profile.js';
+import { dumpLogin } from './backup.js';
 import { type ClientFile, type ClientFilesInput, FOREIGN_EXIT, writeFilesScript } from './client-files.js';
+import { sqlLost } from './sql-tools.js';
 
 interface WrittenFiles {
   thing: ClientThing;
@@ -33,6 +35,21 @@ export function createClientHosts(connections: Connections) {
     /** As of every host; where a directory is somebody else's, `Conflict` says so. */
     runJob: (host: ReachedHost, step: StepContext, job: HostJob): Promise<JobResult> =>
       hosts.runJob(host, step, { failed: foreignFailure, ...job }),
+
+    /**
+     * One with the SQL engine's tools, which takes their login on its standard input and may be run again from its start:
+     * `Unavailable` when it has lost its SQL server.
+     */
+    async runSqlJob(
+      host: ReachedHost,
+      step: StepContext,
+      job: Pick<HostJob, 'script' | 'timeoutMs'>,
+    ): Promise<JobResult> {
+      const { server } = host;
+      const input = dumpLogin(server, await secrets.reveal(server.sqlPassword));
+      const failed = (exit: FailedExit) => foreignFailure(exit) ?? sqlLost(exit);
+      return hosts.runJob(host, step, { ...job, input, failed });
+    },
 
     /** Text of the product's current `.env.example`; `CommandFailed` where no code was brought to the server yet. */
     async readExample(host: ReachedHost, path: string, step: StepContext): Promise<string> {

@@ -4,15 +4,14 @@ import { failure } from '../../../workflows/contract/operation/failures.js';
 import { jobKey, type StepContext } from '../../../workflows/contract/operation/step.js';
 import type { Server } from '../../hosts/connections.js';
 import type { Host } from '../../hosts/host.js';
-import { type Script, sh } from '../../ssh/shell.js';
+import { sh } from '../../ssh/shell.js';
 import type { Connections } from '../connections.js';
 import { renderEnvFile } from '../product/env-file.js';
-import { loadProfile } from '../product/profile.js';
-import { type Backup, backupPath, backupScript, dumpLogin } from './backup.js';
-import { createClientHosts, foreignFailure } from './client-hosts.js';
+import { environmentNaming, loadProfile } from '../product/profile.js';
+import { type Backup, backupPath, backupScript } from './backup.js';
+import { createClientHosts } from './client-hosts.js';
 import { CLIENT_FILES } from './compose-file.js';
 import { bringBackScript, copyBesideScript, restoreScript } from './restore.js';
-import { sqlLost } from './sql-tools.js';
 
 /** As long as the steps: a large client's dump and files take hours on slow disks, both ways. */
 const DUMP_TIMEOUT_MS = 6 * 3_600_000;
@@ -22,21 +21,12 @@ type Dumped = ClientThing & { path: string };
 
 /** A client's database and files in a directory of their own, and back. */
 export function createDumpActivities(connections: Connections) {
-  const { secrets } = connections;
   const hosts = createClientHosts(connections);
   const openBackup = async ({ names }: ClientThing, path: string, step: StepContext): Promise<Host> => {
     const host = await hosts.open(names.serverId, step);
     requireBackupPath(host.server, path);
     return host;
   };
-  /** Each may be run again from its start. */
-  const runSqlJob = (host: Host, step: StepContext, job: { script: Script; input: string }) =>
-    hosts.runJob(host, step, {
-      ...job,
-      timeoutMs: DUMP_TIMEOUT_MS,
-      failed: (exit) => foreignFailure(exit) ?? sqlLost(exit),
-    });
-  const loginTo = async (server: Server) => dumpLogin(server, await secrets.reveal(server.sqlPassword));
 
   return {
     /** Dump and archive under `<base_dir>/backup/clients`, whole or absent. `keepDays` is for its record. */
@@ -48,8 +38,7 @@ export function createDumpActivities(connections: Connections) {
       const { server, facts } = host;
       const thing = { names, operation };
       const script = backupScript({ thing, server, docker: facts.docker, step });
-      const input = await loginTo(server);
-      const { tail } = await runSqlJob(host, step, { script, input });
+      const { tail } = await hosts.runSqlJob(host, step, { script, timeoutMs: DUMP_TIMEOUT_MS });
       const sizeBytes = Number(/size (\d+)\s*$/.exec(tail)?.[1]);
       const path = backupPath(server, names, step);
       step.summarize(`${path}, ${sizeBytes} bytes`);
@@ -65,8 +54,7 @@ export function createDumpActivities(connections: Connections) {
       const { server, facts } = host;
       const key = `${jobKey(step)}-restore`;
       const script = restoreScript({ thing, server, docker: facts.docker, path, step, key });
-      const input = await loginTo(server);
-      await runSqlJob(host, step, { script, input });
+      await hosts.runSqlJob(host, step, { script, timeoutMs: DUMP_TIMEOUT_MS });
       step.summarize(`data from ${path}`);
     },
 
@@ -78,8 +66,7 @@ export function createDumpActivities(connections: Connections) {
       const host = await openBackup(thing, path, step);
       const { server } = host;
       const script = copyBesideScript({ thing, server, path });
-      const input = await loginTo(server);
-      const { tail } = await runSqlJob(host, step, { script, input });
+      const { tail } = await hosts.runSqlJob(host, step, { script, timeoutMs: DUMP_TIMEOUT_MS });
       step.summarize(/equal: .*/.exec(tail)?.[0] ?? `${spareOf(thing.names)} is whole`);
     },
 
@@ -91,18 +78,15 @@ export function createDumpActivities(connections: Connections) {
       const { names } = thing;
       const host = await openBackup(thing, path, step);
       const { server, facts } = host;
-      const { env: keys, envGid } = loadProfile(names.product);
+      const profile = loadProfile(names.product);
       const archived = sh`tar -xzOf ${path}/files.tar.gz ./${CLIENT_FILES.env} 2>/dev/null || true`;
       const current = (await hosts.look(host, step, archived)).stdout;
-      const named = Object.entries(keys).filter(([, entry]) => 'from' in entry && entry.from === 'database');
       const database = spareOf(names);
-      const values = Object.fromEntries(
-        named.map(([key, entry]) => [key, ('prefix' in entry ? entry.prefix : '') + database]),
-      );
+      const values = environmentNaming(profile, database);
       const env = current === '' ? '' : renderEnvFile({ example: current, current, values });
       const key = `${jobKey(step)}-restore`;
       const files = { thing, server, docker: facts.docker, path, step, key };
-      const script = bringBackScript({ ...files, env, envGid });
+      const script = bringBackScript({ ...files, env, envGid: profile.envGid });
       await hosts.runJob(host, step, { script, input: env, timeoutMs: DUMP_TIMEOUT_MS });
       step.summarize(`files from ${path}, database ${database}`);
     },

@@ -2,9 +2,7 @@ import type { ClientThing } from '../../../workflows/contract/clients/clients.js
 import { jobKey, type StepContext } from '../../../workflows/contract/operation/step.js';
 import type { Host } from '../../hosts/host.js';
 import type { Connections } from '../connections.js';
-import { dumpLogin } from '../containers/backup.js';
-import { createClientHosts, foreignFailure } from '../containers/client-hosts.js';
-import { sqlLost } from '../containers/sql-tools.js';
+import { createClientHosts } from '../containers/client-hosts.js';
 import { compareScript, sumsScript } from './sums.js';
 import { DATA_TIMEOUT_MS, type SumsOf } from './workspace.js';
 
@@ -13,7 +11,6 @@ type Dumped = ClientThing & { path: string };
 
 /** Whether what has arrived is what was sent. */
 export function createComparisonActivities(connections: Connections) {
-  const { secrets } = connections;
   const hosts = createClientHosts(connections);
 
   const sumUp = async (thing: Dumped, of: SumsOf, step: StepContext): Promise<Host> => {
@@ -21,11 +18,7 @@ export function createComparisonActivities(connections: Connections) {
     const { server, facts } = host;
     const side = { thing, server, of, path: thing.path };
     const script = sumsScript({ ...side, docker: facts.docker, containerName: jobKey(step) });
-    const input = dumpLogin(server, await secrets.reveal(server.sqlPassword));
-    await hosts.runJob(host, step, {
-      ...{ script, input, timeoutMs: DATA_TIMEOUT_MS },
-      failed: (exit) => foreignFailure(exit) ?? sqlLost(exit),
-    });
+    await hosts.runSqlJob(host, step, { script, timeoutMs: DATA_TIMEOUT_MS });
     return host;
   };
 

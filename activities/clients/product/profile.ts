@@ -210,3 +210,11 @@ export function environmentOf(profile: ProductProfile, facts: ClientFacts): Reco
     ]),
   );
 }
+
+/** Of the same keys those that name the client's database, with this one. */
+export function environmentNaming({ env }: ProductProfile, database: string): Record<string, string> {
+  const named = Object.entries(env).flatMap(([key, entry]) =>
+    'from' in entry && entry.from === 'database' ? [[key, (entry.prefix ?? '') + database]] : [],
+  );
+  return Object.fromEntries(named);
+}
