@@ -53,7 +53,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'api/http': ['db'],
   'api/operations': ['db', 'api/http'],
   'api/clients': ['db', 'api/http', 'api/operations'],
-  'api/servers': ['db', 'api/http', 'api/operations'],
+  'api/servers': ['db', 'api/http', 'api/operations', 'api/clients'],
   'api/access': ['db', 'api/http', 'api/operations'],
   // its composition root
   api: ['process', 'db', 'api/http', 'api/operations', 'api/clients', 'api/servers', 'api/access'],

@@ -3,6 +3,7 @@ import type { Secrets } from '../../db/secrets.js';
 import { gather } from '../operation/gather.js';
 import { createCertificateActivities, createCertificateSweep } from './certificates/activities.js';
 import type { AcmeSettings } from './certificates/certbot.js';
+import { createRehearsalActivities } from './rehearsal/activities.js';
 import { createReversibleCommands } from './commands/reversible.js';
 import { createProductActivities } from './commands/commands.js';
 import type { Connections } from './connections.js';
@@ -62,6 +63,7 @@ export function createClientActivities(parts: ClientParts) {
     createSpareActivities({ db, connections }),
     createDockerActivities(connections),
     createRefreshActivities(connections),
+    createRehearsalActivities(connections),
     createProductActivities(connections),
     createReversibleCommands(connections),
     createNginxActivities(connections),

@@ -7,6 +7,7 @@ import type {
   RefreshResult,
   ServerOutcome,
 } from '../../workflows/contract/servers/fleet.js';
+import type { Rehearsal } from '../../workflows/contract/clients/rehearsal.js';
 import { failure } from '../../workflows/contract/operation/failures.js';
 import { placeOf } from '../../workflows/contract/operation/places.js';
 import { subjectId } from '../../workflows/contract/operation/ids.js';
@@ -21,6 +22,13 @@ const OUTCOMES_LIMIT = 200;
 
 interface OnServer {
   serverId: number;
+}
+
+interface Rehearsed extends OnServer {
+  /** absent: as the server says */
+  rehearse?: Rehearsal;
+  /** how many of the first ones are rehearsed whatever is said */
+  canary: number;
 }
 
 /** Who takes part in what is done to all of a server or of the fleet, in the order of starting, and what it came to. */
@@ -62,16 +70,24 @@ export function createFleetRecords({ db }: { db: Db }) {
      * is lower than that of any other, without `force`: better before all than at each.
      */
     async listClientsToSwitch(
-      { serverId, versionTag, force }: OnServer & { versionTag: string; force: boolean },
+      { serverId, versionTag, force, ...wish }: Rehearsed & { versionTag: string; force: boolean },
       _step: StepContext,
     ): Promise<ChildToStart[]> {
       const others = (await findClients({ serverId })).filter((client) => client.versionTag !== versionTag);
       const higher = others.filter((client) => compareVersions(versionTag, client.versionTag) < 0);
       if (higher.length > 0 && !force) throw tooLow(versionTag, higher);
-      return others.map((client) => childOf(client, { serverId, params: { versionTag, force } }));
+      return others.map((client, index) =>
+        childOf(client, { serverId, params: { versionTag, force, ...rehearsing(wish, index) } }),
+      );
     },
 
-    listClientsToMigrate: (on: OnServer, _step: StepContext) => listClients(on),
+    async listClientsToMigrate(
+      { serverId, ...wish }: Rehearsed,
+      _step: StepContext,
+    ): Promise<ChildToStart[]> {
+      const found = await findClients({ serverId });
+      return found.map((client, index) => childOf(client, { serverId, params: rehearsing(wish, index) }));
+    },
 
     listClientsToRefresh: (on: OnServer, _step: StepContext) => listClients(on),
 
@@ -115,6 +131,14 @@ export function createFleetRecords({ db }: { db: Db }) {
       };
     },
   };
+}
+
+function rehearsing(
+  { rehearse, canary }: Omit<Rehearsed, 'serverId'>,
+  index: number,
+): { rehearse?: Rehearsal } {
+  if (index < canary) return { rehearse: rehearse === 'restore' ? 'restore' : 'migrate' };
+  return rehearse === undefined ? {} : { rehearse };
 }
 
 interface Found {

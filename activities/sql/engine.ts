@@ -30,6 +30,14 @@ export interface NewDatabase extends OwnedDatabase {
   subnet: string;
 }
 
+/** Who runs a rehearsal: the client's user, from the only network that it may come from for it. */
+export interface Rehearser extends OwnedDatabase {
+  /** the copy, all that it may touch from there */
+  database: string;
+  subnet: string;
+  password: string;
+}
+
 /** `mine` is written over what is there; `first` is the product's own afterwards and only written when absent. */
 export interface CloudSettings {
   mine: Readonly<Record<string, string>>;
@@ -65,6 +73,12 @@ export interface SqlSession {
   remove(thing: OwnedDatabase): Promise<Removal>;
   /** `NotFound` without `database`, `Conflict` where `spare` is somebody else's, or not to be replaced */
   makeSpare(thing: SpareDatabase): Promise<void>;
+  /** bytes that a database takes, and where the server keeps its data; empty: it does not say */
+  measure(database: string): Promise<{ sizeBytes: number; directory: string }>;
+  /** lets the client's user in from another network; `Conflict` when the database is somebody else's */
+  admit(rehearser: Rehearser): Promise<void>;
+  /** ends what `admit` has allowed for any of these networks, which are not the client's own */
+  dismiss(thing: { name: string; subnets: readonly string[] }): Promise<void>;
   /** that one alone, its sessions first; the user stays */
   drop(thing: { database: string; operation: string }): Promise<Removal>;
   writeCloudSettings(data: ClientData, settings: CloudSettings): Promise<void>;

@@ -12,6 +12,7 @@ import {
   noticeOf,
   type NewDatabase,
   type OwnedDatabase,
+  type Rehearser,
   type Removal,
   type SqlEngineDriver,
   type SpareDatabase,
@@ -70,6 +71,11 @@ function sessionOn(db: Connection): SqlSession {
     remove: (thing) => remove(db, thing),
     makeSpare: (thing) => makeSpare(db, thing),
     drop: (thing) => drop(db, thing),
+    measure: (database) => measure(db, database),
+    admit: (rehearser) => admit(db, rehearser),
+    dismiss: async ({ name, subnets }) => {
+      for (const subnet of subnets) await db.query('DROP USER IF EXISTS ?@?', [name, mariadbHost(subnet)]);
+    },
     writeCloudSettings: ({ database }, settings) => writeCloudSettings(db, database, settings),
     readCloudSettings: async ({ database }, keys) => {
       const at = `${mariadbName(database)}.cloud_settings`;
@@ -180,6 +186,26 @@ async function endSessions(db: Connection, which: 'USER ?' | '?', [whom]: [strin
 async function dropWhole(db: Connection, database: string): Promise<void> {
   await db.query('SET SESSION foreign_key_checks = 0');
   await db.query(`DROP DATABASE IF EXISTS ${mariadbName(database)}`);
+}
+
+async function measure(db: Connection, database: string): Promise<{ sizeBytes: number; directory: string }> {
+  const [found] = await rows(
+    db,
+    `SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) AS size, @@datadir AS directory
+       FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?`,
+    [database],
+  );
+  return { sizeBytes: Number(found?.['size']), directory: String(found?.['directory']) };
+}
+
+/** An account of its own for that network, which has no rights on anything else. */
+async function admit(db: Connection, rehearser: Rehearser): Promise<void> {
+  const { name, database, operation, subnet, password } = rehearser;
+  if ((await readMark(db, database)) !== mark(operation))
+    throw failure('Conflict', `database ${database} is not ours`);
+  const account = db.format('?@?', [name, mariadbHost(subnet)]);
+  await db.query(`CREATE OR REPLACE USER ${account} IDENTIFIED BY PASSWORD ?`, [nativeHash(password)]);
+  await db.query(`GRANT ${GRANTED} ON ${mariadbGrantName(database)}.* TO ${account}`);
 }
 
 async function makeSpare(db: Connection, thing: SpareDatabase): Promise<void> {

@@ -97,6 +97,20 @@ function sessionOn(sql: Sql, within: Within): SqlSession {
           await inside`SELECT name, value FROM public.cloud_settings WHERE name IN ${inside(keys)}`;
         return settingsRead(keys, found);
       }),
+    measure: async (database) => {
+      const [found] = await sql<{ size: string; directory: string | null }[]>`
+        SELECT coalesce(sum(pg_database_size(oid)), 0) AS size,
+          (SELECT setting FROM pg_settings WHERE name = 'data_directory') AS directory
+        FROM pg_database WHERE datname = ${database}`;
+      return { sizeBytes: Number(found?.size), directory: found?.directory ?? '' };
+    },
+    // its networks are pg_hba.conf's matter
+    admit: async ({ database, operation }) => {
+      const [found] = await sql<{ mark: string | null }[]>`
+        SELECT shobj_description(oid, 'pg_database') AS mark FROM pg_database WHERE datname = ${database}`;
+      if (found?.mark !== mark(operation)) throw failure('Conflict', `database ${database} is not ours`);
+    },
+    dismiss: async () => undefined,
     restoreCloudSettings: ({ name, database }, settings) =>
       within(checkIdentifier(database), (inside) => restoreCloudSettings(inside, name, settings)),
     recordVersion: ({ name, database }, version) =>

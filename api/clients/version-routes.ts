@@ -10,6 +10,7 @@ import { flag, optional, rowId } from '../http/fields.js';
 import { Problem } from '../http/problem.js';
 import { invalidInput, type Router } from '../http/router.js';
 import { IdParams, StartQuery } from '../http/pages.js';
+import { rehearsalOf, rehearse } from './rehearsal.js';
 import { starting, STARTS } from '../operations/start-schemas.js';
 
 const tag = 'Clients';
@@ -30,7 +31,9 @@ const SwitchParams = z.object({
     }),
 });
 
-const SwitchQuery = StartQuery.extend({
+const ChangeQuery = StartQuery.extend({ rehearse: rehearse() });
+
+const SwitchQuery = ChangeQuery.extend({
   force: optional(flag()).openapi({
     description: '`true`: also to a lower version; no migration runs then',
     example: false,
@@ -66,13 +69,21 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
         tag,
         summary: 'Switch a client to another version',
         description:
-          'Traffic off, backup, image, migrations, a check from inside, traffic on. A failure before that goes back at once to the old image and the backup, and then holds. A lower version is refused unless `force=true`.',
+          'Rehearsed on a copy while it serves (`rehearse`). Then traffic off, backup, image, migrations, a check from inside, traffic on. A failure before that goes back at once to the old image and the backup, and then holds. A lower version is refused unless `force=true`.',
         params: SwitchParams,
         query: SwitchQuery,
         problems: ['wrong_status', ...STARTS],
       },
       async (c, { params: { id, image_name: image }, query }) => {
-        const request = { id, image, force: query.force ?? false, field: 'image_name', ...startOf(c, query) };
+        const force = query.force ?? false;
+        const request = {
+          id,
+          image,
+          force,
+          field: 'image_name',
+          ...rehearsalOf(query),
+          ...startOf(c, query),
+        };
         return startedAnswer(await switchClient(deps, request));
       },
     );
@@ -86,11 +97,11 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
         summary: "Run a client's migrations",
         description: 'With the same care as a switch, without another image.',
         params: IdParams,
-        query: StartQuery,
+        query: ChangeQuery,
         problems: ['wrong_status', ...STARTS],
       },
       async (c, { params: { id }, query }) =>
-        startedAnswer(await migrateClient(deps, { id, ...startOf(c, query) })),
+        startedAnswer(await migrateClient(deps, { id, ...rehearsalOf(query), ...startOf(c, query) })),
     );
 
     router.add(
@@ -103,14 +114,16 @@ export function addClientVersionRoutes(router: Router, deps: RouteDeps): void {
         description:
           "Asked by the client's own instance, with `Authorization: Bearer <CLOUD_TOKEN of its .env>`: only for its own subdomain, only to a version in its own `cloud_versions`, not below its own. Whatever else it asks is `update_refused`, of one wording. The panel's login may ask too.",
         params: UpdateParams,
-        query: StartQuery,
+        query: ChangeQuery,
         clientTokens: true,
         problems: ['update_refused', 'wrong_status', 'probe_failed', ...STARTS],
       },
       async (c, { params: { subdomain, version }, query }) => {
         const id = await requireReleased(c, deps, { subdomain, version });
-        const request = { id, image: version, force: false, field: 'version', ...startOf(c, query) };
-        return startedAnswer(await switchClient(deps, request));
+        const request = { id, image: version, force: false, field: 'version' };
+        return startedAnswer(
+          await switchClient(deps, { ...request, ...rehearsalOf(query), ...startOf(c, query) }),
+        );
       },
     );
   }

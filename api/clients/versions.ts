@@ -1,6 +1,7 @@
 import { type ClientRow, lockClient } from '../../db/queries/clients.js';
 import type { Tx } from '../../db/database.js';
 import type { MigrateClientParams, SwitchClientParams } from '../../workflows/contract/clients/clients.js';
+import type { Rehearsal } from '../../workflows/contract/clients/rehearsal.js';
 import { compareVersions, splitImage } from '../../workflows/contract/clients/versions.js';
 import type { StartedBy } from '../operations/caller.js';
 import type { RouteDeps } from '../operations/deps.js';
@@ -11,10 +12,13 @@ import { Problem } from '../http/problem.js';
 import { invalidInput } from '../http/router.js';
 import { requireClean } from './create.js';
 import { noClient } from './read.js';
+import { rehearsalOf } from './rehearsal.js';
 import { isPresent } from '../../workflows/contract/clients/statuses.js';
 
 interface ChangeRequest extends StartedBy {
   id: number;
+  /** absent: as the server says */
+  rehearse?: Rehearsal;
 }
 
 interface SwitchRequest extends ChangeRequest {
@@ -38,10 +42,8 @@ export function switchClient(deps: RouteDeps, request: SwitchRequest): Promise<S
         const client = await lockChangeable(tx, id);
         const versionTag = requireVersion(client, request);
         const params = { clientId: id, serverId: client.serverId, versionTag, force };
-        return {
-          named: client.subdomain,
-          params: { ...params, keepDays: deps.settings.backupKeepDays },
-        };
+        const { backupKeepDays: keepDays } = deps.settings;
+        return { named: client.subdomain, params: { ...params, keepDays, ...rehearsalOf(request) } };
       },
     },
   );
@@ -50,7 +52,7 @@ export function switchClient(deps: RouteDeps, request: SwitchRequest): Promise<S
 /** The migrations of the present version; refused like a switch. */
 export function migrateClient(
   deps: RouteDeps,
-  { id, caller, options }: ChangeRequest,
+  { id, caller, options, ...request }: ChangeRequest,
 ): Promise<Started | Planned> {
   return startOperation<MigrateClientParams>(
     { ...deps },
@@ -61,10 +63,8 @@ export function migrateClient(
       async prepare(tx) {
         const client = await lockChangeable(tx, id);
         const keepDays = deps.settings.backupKeepDays;
-        return {
-          named: client.subdomain,
-          params: { clientId: id, serverId: client.serverId, keepDays },
-        };
+        const params = { clientId: id, serverId: client.serverId, keepDays };
+        return { named: client.subdomain, params: { ...params, ...rehearsalOf(request) } };
       },
     },
   );

@@ -15,6 +15,10 @@ const PlannedStepSchema = z
       example: 'step',
     }),
     target: z.string().openapi({ description: 'What it acts on', example: 'client42' }),
+    found: z.string().optional().openapi({
+      description: 'What a check has found, where that decides what comes next',
+      example: 'migrate: there is room for it',
+    }),
     undo: z.string().optional().openapi({
       description: 'The activity that takes it back when the operation fails; absent: nothing does',
       example: 'removeDatabase',

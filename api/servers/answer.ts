@@ -24,6 +24,7 @@ export function serverAnswer(row: ServerRow, clients: number) {
     stage: row.stage,
     publisher: row.publisher,
     product: row.product,
+    rehearse: row.rehearse,
     tls: row.tls,
     tls_cert: row.tlsCert,
     tls_key: row.tlsKey,

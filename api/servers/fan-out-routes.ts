@@ -9,6 +9,8 @@ import {
   FanOutFields,
   FanOutInput,
   imageNameOf,
+  MigrateAllFields,
+  MigrateAllInput,
   rulesFrom,
   SwitchAllFields,
   SwitchAllInput,
@@ -16,17 +18,20 @@ import {
 } from './fan-out-schemas.js';
 import { IdParams, StartQuery } from '../http/pages.js';
 import { starting, STARTS } from '../operations/start-schemas.js';
+import { rehearsalOf } from '../clients/rehearsal.js';
 import { startOnServer, startReconfigurate } from './fan-outs.js';
 
 const SHARED =
   'One operation for each client, some at a time (`window`), the first ones alone (`canary`). Too many failures, or one of the first, stop it: then it holds, `retry` goes on with those that failed, `rollback` starts no more. What was done stays. Its parts: `GET /operations?parent=<id>`.';
+
+const REHEARSED = 'The first ones are always rehearsed, the others as `rehearse` or the server says.';
 
 export function addFanOutRoutes(router: Router, deps: RouteDeps): void {
   addBoth(router, {
     path: '/servers/{id}/switch_all/{image_name}',
     tag: 'Servers',
     summary: 'Switch all clients of a server to another version',
-    description: `Every client that has another version is switched, each as by its own \`switch\`. ${SHARED}`,
+    description: `Every client that has another version is switched, each as by its own \`switch\`. ${REHEARSED} ${SHARED}`,
     params: SwitchAllParams,
     query: StartQuery.extend(SwitchAllFields.shape),
     body: SwitchAllInput,
@@ -35,9 +40,29 @@ export function addFanOutRoutes(router: Router, deps: RouteDeps): void {
       const force = body?.force ?? query.force ?? false;
       return startOnServer(deps, 'switch_all', {
         ...request,
-        params: { serverId: params.id, ...name, force, rules: rulesFrom(body, query) },
+        params: {
+          ...{ serverId: params.id, ...name, force, rules: rulesFrom(body, query) },
+          ...rehearsalOf({ rehearse: body?.rehearse ?? query.rehearse }),
+        },
       });
     },
+  });
+  addBoth(router, {
+    path: '/servers/{id}/migrate_all',
+    tag: 'Servers',
+    summary: 'Migrate the databases of all clients of a server',
+    description: `Each as by its own \`migrate\`. ${REHEARSED} ${SHARED}`,
+    params: IdParams,
+    query: StartQuery.extend(MigrateAllFields.shape),
+    body: MigrateAllInput,
+    start: ({ params: { id }, query, body, ...request }) =>
+      startOnServer(deps, 'migrate_all', {
+        ...request,
+        params: {
+          ...{ serverId: id, rules: rulesFrom(body, query) },
+          ...rehearsalOf({ rehearse: body?.rehearse ?? query.rehearse }),
+        },
+      }),
   });
   for (const { path, kind, summary, description } of ON_SERVERS) {
     addBoth(router, {
@@ -69,12 +94,6 @@ export function addFanOutRoutes(router: Router, deps: RouteDeps): void {
 }
 
 const ON_SERVERS = [
-  {
-    path: '/servers/{id}/migrate_all',
-    kind: 'migrate_all',
-    summary: 'Migrate the databases of all clients of a server',
-    description: 'Each as by its own `migrate`.',
-  },
   {
     path: '/servers/{id}/deploy',
     kind: 'deploy_server',

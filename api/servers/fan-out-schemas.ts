@@ -4,6 +4,7 @@ import type { FanOutRules } from '../../workflows/contract/operation/fan-out.js'
 import { splitImage } from '../../workflows/contract/clients/versions.js';
 import { flag, optional, pattern, wholeNumber } from '../http/fields.js';
 import { IdParams } from '../http/pages.js';
+import { rehearse } from '../clients/rehearsal.js';
 
 const rules = {
   window: optional(wholeNumber({ min: 1, max: WINDOW_MAX })).openapi({
@@ -30,8 +31,11 @@ const force = {
 /** Taken in the query and, of a POST, as form fields too. */
 export const FanOutFields = z.object(rules);
 export const FanOutInput = z.object(rules).openapi('FanOutInput');
-export const SwitchAllFields = z.object({ ...rules, ...force });
-export const SwitchAllInput = z.object({ ...rules, ...force }).openapi('SwitchAllInput');
+const rehearsed = { ...rules, rehearse: rehearse() };
+export const MigrateAllFields = z.object(rehearsed);
+export const MigrateAllInput = z.object(rehearsed).openapi('MigrateAllInput');
+export const SwitchAllFields = z.object({ ...rehearsed, ...force });
+export const SwitchAllInput = z.object({ ...rehearsed, ...force }).openapi('SwitchAllInput');
 
 const IMAGE_NAME = /^(?:[a-z0-9]+(?:[._/-][a-z0-9]+)*:)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 

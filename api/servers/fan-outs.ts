@@ -1,7 +1,7 @@
 import { shareServer } from '../../db/queries/servers.js';
 import type {
   ReconfigurateParams,
-  ServerFanOutParams,
+  RehearsedFanOutParams,
   SwitchAllParams,
 } from '../../workflows/contract/servers/fleet.js';
 import type { StartedBy } from '../operations/caller.js';
@@ -14,10 +14,10 @@ import { Problem } from '../http/problem.js';
 export function startOnServer(
   deps: RouteDeps,
   kind: 'switch_all' | 'migrate_all' | 'deploy_server',
-  { caller, options, params }: StartedBy & { params: ServerFanOutParams | SwitchAllParams },
+  { caller, options, params }: StartedBy & { params: RehearsedFanOutParams | SwitchAllParams },
 ): Promise<Started | Planned> {
   const { serverId } = params;
-  return startOperation<ServerFanOutParams | SwitchAllParams>(deps, {
+  return startOperation<RehearsedFanOutParams | SwitchAllParams>(deps, {
     kind,
     caller,
     options,

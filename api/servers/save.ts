@@ -210,6 +210,7 @@ function columnsOf(fields: ServerFields): Partial<NewServer> {
     stage: fields.stage,
     publisher: fields.publisher,
     product: fields.product,
+    rehearse: fields.rehearse,
     tls: fields.tls,
     tlsCert: fields.tls_cert,
     tlsKey: fields.tls_key,

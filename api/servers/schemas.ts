@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { REHEARSALS } from '../../workflows/contract/clients/rehearsal.js';
 import {
   absolutePath,
   canonicalNetwork,
@@ -111,6 +112,11 @@ const changeable = {
     description: 'Product profile of its clients',
     example: 'laravel',
   }),
+  rehearse: optional(oneOf(REHEARSALS)).openapi({
+    description:
+      'How much of a change of version is tried on a copy first, where a request does not say: `migrate` by default',
+    example: 'migrate',
+  }),
   tls: optional(oneOf(['auto', 'off'])).openapi({
     description: '`auto`: a certificate per client',
     example: 'auto',
@@ -198,6 +204,9 @@ const serverFields = {
   stage: z.boolean().openapi({ description: 'Stage server', example: false }),
   publisher: z.boolean().openapi({ description: 'Builds images', example: false }),
   product: z.string().openapi({ description: 'Product profile', example: 'laravel' }),
+  rehearse: z
+    .enum(REHEARSALS)
+    .openapi({ description: 'How much of a change is rehearsed', example: 'migrate' }),
   tls: z.enum(['auto', 'off']).openapi({ description: 'Certificates', example: 'auto' }),
   tls_cert: z.string().nullable().openapi({ description: 'Wildcard certificate', example: null }),
   tls_key: z.string().nullable().openapi({ description: 'Its key', example: null }),

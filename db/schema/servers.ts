@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { boolean, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import type { Rehearsal } from '../../workflows/contract/clients/rehearsal.js';
 import { moment } from './columns.js';
 
 export type SqlEngine = 'mariadb' | 'postgres';
@@ -31,6 +32,8 @@ export const servers = pgTable(
     stage: boolean('stage').notNull().default(false),
     publisher: boolean('publisher').notNull().default(false),
     product: text('product').notNull(),
+    /** how much of a change of version is tried on a copy first, where a request does not say */
+    rehearse: text('rehearse').$type<Rehearsal>().notNull().default('migrate'),
     tls: text('tls').$type<'auto' | 'off'>().notNull().default('auto'),
     tlsCert: text('tls_cert'),
     tlsKey: text('tls_key'),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +35,8 @@ var migrations = []migration{
 }
 
 // migrate applies what the version brings and the database lacks, one line per migration. Tests make it slow with
-// SAMPLE_MIGRATE_SECONDS, and make it fail behind its first migration with SAMPLE_FAIL=migrate.
+// SAMPLE_MIGRATE_SECONDS, make it fail behind its first migration with SAMPLE_FAIL=migrate, and ask it with SAMPLE_CALL
+// what it can reach.
 func migrate(ctx context.Context, a *app) error {
 	db, err := a.database()
 	if err != nil {
@@ -44,6 +46,7 @@ func migrate(ctx context.Context, a *app) error {
 	if err := db.do(ctx, `CREATE TABLE IF NOT EXISTS migrations (migration VARCHAR(190) PRIMARY KEY, batch INT NOT NULL)`); err != nil {
 		return err
 	}
+	call(a)
 	if err := dawdle(ctx, a); err != nil {
 		return err
 	}
@@ -67,6 +70,24 @@ func migrate(ctx context.Context, a *app) error {
 		a.say("nothing to migrate")
 	}
 	return nil
+}
+
+// call says which of the addresses of SAMPLE_CALL answer, and whether it could send a mail.
+func call(a *app) {
+	addresses := a.env.get("SAMPLE_CALL", "")
+	if addresses == "" {
+		return
+	}
+	for _, address := range strings.Split(addresses, ",") {
+		connection, err := net.DialTimeout("tcp", address, time.Second)
+		if err != nil {
+			a.say("does not reach %s", address)
+			continue
+		}
+		_ = connection.Close()
+		a.say("reaches %s", address)
+	}
+	a.say("has a key for mails: %t", a.env.get("MAIL_KEY", "") != "")
 }
 
 func dawdle(ctx context.Context, a *app) error {

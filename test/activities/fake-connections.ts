@@ -90,6 +90,7 @@ export function serverRow(over: Partial<Server> = {}): Server {
     stage: false,
     publisher: false,
     product: 'sample',
+    rehearse: 'migrate',
     tls: 'off',
     tlsCert: null,
     tlsKey: null,

@@ -92,6 +92,11 @@ export function createStandIns(): StandIns {
       startStopped: nothing,
       restoreClient: nothing,
       copyBeside: nothing,
+      copyLive: nothing,
+      chooseRehearsal: ({ wanted = 'migrate', migrates }) =>
+        Promise.resolve({ mode: migrates ? wanted : 'off', because: 'it may' }),
+      rehearseMigration: nothing,
+      endRehearsal: nothing,
       bringBack: nothing,
       makeSpare: () => Promise.resolve({ made: true }),
       settleSpare: nothing,

@@ -4,9 +4,11 @@ import type { ProductActivities } from '../../activities/clients/commands/comman
 import type { VersionRecords } from '../../activities/clients/records/version-records.js';
 import type { SqlActivities } from '../../activities/clients/database/activities.js';
 import type { VersionChange } from '../contract/clients/clients.js';
+import type { Rehearsal } from '../contract/clients/rehearsal.js';
 import { failure } from '../contract/operation/failures.js';
 import { acts } from '../operation/acts.js';
 import type { Operation } from '../operation/story.js';
+import { rehearse } from './rehearsal.js';
 import { dropCopy, keepWholeCopy, lookAgain } from './whole-copy.js';
 
 const records = acts<VersionRecords>('clients');
@@ -22,17 +24,16 @@ interface Params {
   clientId: number;
   serverId: number;
   keepDays?: number;
+  rehearse?: Rehearsal;
 }
 
 /**
- * With traffic off: backup, a whole copy of it beside, image, migrations, start. Whatever fails goes back at once to the
+ * Rehearsed while it serves. Then, with traffic off: backup, a whole copy of it beside, image, migrations, start. Whatever fails goes back at once to the
  * old image and that copy.
  * Traffic goes on behind the commit: from the first visitor on, a backup would take his work away.
  */
-export async function changeVersion(
-  op: Operation<Params>,
-  { current, next, versionTag, migrates }: VersionChange,
-): Promise<void> {
+export async function changeVersion(op: Operation<Params>, change: VersionChange): Promise<void> {
+  const { current, next, versionTag, migrates } = change;
   const { clientId, serverId, keepDays = KEEP_DAYS } = op.params;
   const { names } = current;
   if (names.serverId !== serverId)
@@ -47,6 +48,7 @@ export async function changeVersion(
     target: names.name,
     do: sql.checkRestorable(current),
   });
+  await rehearse(op, change);
   await op.during(
     'traffic-off',
     {

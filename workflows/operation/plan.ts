@@ -96,8 +96,12 @@ function createPlanning<Params>({ id, params, subject }: CreatePlanning<Params>)
   }
 
   async function check<Result>(key: string, options: CheckOptions<Result>): Promise<Result> {
+    const { title, found } = options;
     note({ key, kind: 'check', ...shown(options) });
-    return look(key, options.title, options.do);
+    const noted = steps.at(-1);
+    const result = await look(key, title, options.do);
+    if (noted !== undefined && found !== undefined) noted.found = found(result);
+    return result;
   }
 
   async function step(

@@ -32,7 +32,10 @@ export interface TakeStep {
 }
 
 /** An act that changes nothing, so that it has no undo and also runs in a plan. */
-export type CheckOptions<Result> = Pick<StepOptions<Result>, 'title' | 'do' | 'target' | 'within'>;
+export type CheckOptions<Result> = Pick<StepOptions<Result>, 'title' | 'do' | 'target' | 'within'> & {
+  /** for plans, where what it finds decides what comes next */
+  found?: (result: Result) => string;
+};
 
 export interface DuringOptions {
   title: string;

@@ -1,6 +1,6 @@
 import type { FleetRecords } from '../../activities/servers/fleet.js';
 import type { FanOutResult } from '../contract/operation/fan-out.js';
-import type { ServerFanOutParams } from '../contract/servers/fleet.js';
+import type { RehearsedFanOutParams } from '../contract/servers/fleet.js';
 import { CLIENT_KINDS } from '../contract/clients/kinds.js';
 import { SERVER_KINDS } from '../contract/servers/kinds.js';
 import type { OperationInput } from '../contract/operation/operation.js';
@@ -11,13 +11,14 @@ import { runOperation } from '../operation/operation.js';
 const fleet = acts<FleetRecords>('servers');
 
 /** The product's migrations for every client of a server, some at a time; each rolls back by itself. */
-export async function migrateAll(input: OperationInput<ServerFanOutParams>): Promise<FanOutResult> {
-  return runOperation(SERVER_KINDS.migrate_all, input, (op) =>
-    op.fanOut('clients', {
+export async function migrateAll(input: OperationInput<RehearsedFanOutParams>): Promise<FanOutResult> {
+  return runOperation(SERVER_KINDS.migrate_all, input, (op) => {
+    const { rules, ...wish } = op.params;
+    return op.fanOut('clients', {
       title: 'Migrate databases',
-      list: fleet.listClientsToMigrate({ serverId: op.params.serverId }),
+      list: fleet.listClientsToMigrate({ ...wish, canary: rulesOf(rules).canary }),
       of: CLIENT_KINDS.migrate_client,
-      rules: rulesOf(op.params.rules),
-    }),
-  );
+      rules: rulesOf(rules),
+    });
+  });
 }

@@ -15,14 +15,15 @@ const images = acts<ImageActivities>('servers');
 /** Every client of a server that has another version is switched, some at a time; each rolls back by itself. */
 export async function switchAll(input: OperationInput<SwitchAllParams>): Promise<FanOutResult> {
   return runOperation(SERVER_KINDS.switch_all, input, async (op) => {
-    const { serverId, versionTag, image, force, rules } = op.params;
+    const { image, rules, ...wish } = op.params;
+    const { serverId, versionTag } = wish;
     await op.check('image', {
       title: 'Look for the version on the server',
       do: images.requireVersion({ serverId, versionTag, ...(image === undefined ? {} : { image }) }),
     });
     return op.fanOut('clients', {
       title: `Switch to ${versionTag}`,
-      list: fleet.listClientsToSwitch({ serverId, versionTag, force }),
+      list: fleet.listClientsToSwitch({ ...wish, canary: rulesOf(rules).canary }),
       of: CLIENT_KINDS.switch_client,
       rules: rulesOf(rules),
     });

@@ -31,7 +31,7 @@ export function createProductCommands(connections: Connections) {
     return {
       host,
       script: commandScript({ thing, step, facts, run, container }),
-      onEnd: endScript(step, facts),
+      onEnd: endTries(step, facts),
       how: {
         what: `${run.join(' ')} for ${thing.names.name}`,
         input: data === undefined ? '' : JSON.stringify(data),
@@ -69,11 +69,11 @@ interface CommandScript {
 
 function commandScript({ thing, step, facts, run, container }: CommandScript): Script {
   return sh`
-${endScript(step, facts)}
+${endTries(step, facts)}
 exec ${composeCommand(thing, facts)} run --rm -T --no-deps --name ${container} ${CLIENT_SERVICE} ${run}`;
 }
 
 /** Removes the containers of all tries of the step: one whose job has died would run beside its successor. */
-function endScript(step: StepContext, { docker }: HostFacts): Script {
+export function endTries(step: StepContext, { docker }: HostFacts): Script {
   return removeFound(docker, ['--filter', `name=^/?${effectKey(step).toLowerCase()}-([0-9]+|undo)$`]);
 }

@@ -69,7 +69,7 @@ ${PROGRESS}
 trap 'stop_telling; rm -f -- "$login"' EXIT
 cat > "$login"
 printf '%s\n' ${mark(step.operation)} > "$made/.slipway"
-${server.sqlEngine === 'postgres' ? DUMP_POSTGRES : DUMP_MARIADB}
+${DUMP[server.sqlEngine]}
 rm -f -- "$login"
 tell_every written archived "$made/files.tar.gz" ' packed'
 if [ ! -d "$dir" ]; then echo "$dir is not there any more"
@@ -119,3 +119,6 @@ if ! pg_dump "\${address[@]}" --format=custom --no-owner --file="$made/database.
 fi
 stop_telling
 rm -f -- "$made/.said"`;
+
+/** Into the directory `$made`; a database that is not there leaves no dump. */
+export const DUMP = { mariadb: DUMP_MARIADB, postgres: DUMP_POSTGRES };

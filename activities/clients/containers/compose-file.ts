@@ -43,7 +43,7 @@ export interface ComposeFileInput {
  * the `.env` beside it has no say in it. `InvalidInput` for values that cannot be mounted or published.
  */
 export function renderComposeFile(input: ComposeFileInput): string {
-  const labels = { [CLIENT_LABEL]: input.name, [OPERATION_LABEL]: mark(input.operation) };
+  const labels = labelsOf(input);
   const document = new Document(
     withoutInterpolation({
       services: { [CLIENT_SERVICE]: serviceOf(input, labels) },
@@ -63,6 +63,11 @@ export function renderComposeFile(input: ComposeFileInput): string {
     defaultKeyType: 'PLAIN',
   });
   return escapeUnprintable(text);
+}
+
+/** What everything of a client's bears in Docker. */
+export function labelsOf({ name, operation }: { name: string; operation: string }): Record<string, string> {
+  return { [CLIENT_LABEL]: name, [OPERATION_LABEL]: mark(operation) };
 }
 
 function serviceOf(

@@ -11,7 +11,7 @@ import { environmentNaming, loadProfile } from '../product/profile.js';
 import { type Backup, backupPath, backupScript } from './backup.js';
 import { createClientHosts } from './client-hosts.js';
 import { CLIENT_FILES } from './compose-file.js';
-import { bringBackScript, copyBesideScript, restoreScript } from './restore.js';
+import { bringBackScript, copyBesideScript, copyLiveScript, restoreScript } from './restore.js';
 
 /** As long as the steps: a large client's dump and files take hours on slow disks, both ways. */
 const DUMP_TIMEOUT_MS = 6 * 3_600_000;
@@ -70,6 +70,14 @@ export function createDumpActivities(connections: Connections) {
       step.summarize(/equal: .*/.exec(tail)?.[0] ?? `${spareOf(thing.names)} is whole`);
     },
 
+    /** The client's data as they are now, in its second database; it serves on meanwhile. */
+    copyLive: async (thing: ClientThing, step: StepContext): Promise<void> => {
+      const host = await hosts.open(thing.names.serverId, step);
+      const script = copyLiveScript({ thing, server: host.server });
+      await hosts.runSqlJob(host, step, { script, timeoutMs: DUMP_TIMEOUT_MS });
+      step.summarize(`database ${spareOf(thing.names)}`);
+    },
+
     /**
      * Undo of whatever changes a client's data: files and configuration of the backup, and the second database, which
      * `copyBeside` has filled from it, as the client's own. Nothing is restored into the first.
@@ -82,7 +90,7 @@ export function createDumpActivities(connections: Connections) {
       const archived = sh`tar -xzOf ${path}/files.tar.gz ./${CLIENT_FILES.env} 2>/dev/null || true`;
       const current = (await hosts.look(host, step, archived)).stdout;
       const database = spareOf(names);
-      const values = environmentNaming(profile, database);
+      const values = environmentNaming(profile, { database });
       const env = current === '' ? '' : renderEnvFile({ example: current, current, values });
       const key = `${jobKey(step)}-restore`;
       const files = { thing, server, docker: facts.docker, path, step, key };

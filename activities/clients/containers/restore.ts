@@ -10,6 +10,7 @@ import { FOREIGN_EXIT, giveEnvGroup, PUT_FILE, putFile } from './client-files.js
 import { CLIENT_FILES } from './compose-file.js';
 import { labelFilters } from './containers.js';
 import { databaseSums, DIFFERENCES } from './database-sums.js';
+import { DUMP } from './backup.js';
 import { rootContainer } from '../../docker/root-container.js';
 import { PROGRESS } from './progress.js';
 import { sqlTools } from './sql-tools.js';
@@ -77,6 +78,22 @@ fi
 awk '$1 == "table" { tables++; rows += $2 } END { printf "equal: %d tables with %d rows\n", tables, rows }' "$work/of-first"`;
 }
 
+/** A dump of the client's database, restored beside it at once, and not kept. */
+export function copyLiveScript({ thing, server }: Omit<DumpInput, 'path'>): Script {
+  const { names } = thing;
+  return sh`
+${setUpData(thing)}
+made=$work/live path=$work/live
+database=${databaseOf(names)}
+${openDatabase(server)}
+trap 'stop_telling; rm -rf -- "$login" "$said" "$made"' EXIT
+rm -rf -- "$made"
+mkdir -- "$made"
+${DUMP[server.sqlEngine]}
+database=${spareOf(names)}
+${RESTORE[server.sqlEngine]}`;
+}
+
 /**
  * The client's files as they were, unpacked beside first, and its `.env` with the database that is whole: the copy beside.
  * The text of that `.env` comes on standard input; empty: there was none. Nothing of the client may run.
@@ -99,15 +116,21 @@ ${chooseDatabase(names, spareOf(names))}
 ${endChanging(names)}`;
 }
 
-function setUp({ names, operation }: ClientThing, { path }: { path: string }): Script {
+function setUp(thing: ClientThing, { path }: { path: string }): Script {
+  return sh`
+${setUpData(thing)}
+path=${path} dir=${thing.names.directory}
+if [ ! -d "$path" ]; then echo "there is no backup $path"; exit 1; fi`;
+}
+
+function setUpData({ names, operation }: ClientThing): Script {
   return sh`
 umask 077
 set -o pipefail
-path=${path} dir=${names.directory} name=${checkIdentifier(names.name)} mark=${mark(operation)}
+name=${checkIdentifier(names.name)} mark=${mark(operation)}
 work=\${0%/*}
 ${PROGRESS}
-foreign() { printf '%s\n' "$1 is not ours"; exit ${FOREIGN_EXIT}; }
-if [ ! -d "$path" ]; then echo "there is no backup $path"; exit 1; fi`;
+foreign() { printf '%s\n' "$1 is not ours"; exit ${FOREIGN_EXIT}; }`;
 }
 
 function requireStopped({ thing, docker, key }: FilesInput): Script {

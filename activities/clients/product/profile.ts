@@ -211,10 +211,14 @@ export function environmentOf(profile: ProductProfile, facts: ClientFacts): Reco
   );
 }
 
-/** Of the same keys those that name the client's database, with this one. */
-export function environmentNaming({ env }: ProductProfile, database: string): Record<string, string> {
-  const named = Object.entries(env).flatMap(([key, entry]) =>
-    'from' in entry && entry.from === 'database' ? [[key, (entry.prefix ?? '') + database]] : [],
-  );
+/** Of the same keys those of some sources, with these values. */
+export function environmentNaming(
+  { env }: ProductProfile,
+  values: Partial<Record<EnvSource, string>>,
+): Record<string, string> {
+  const named = Object.entries(env).flatMap(([key, entry]) => {
+    const value = 'from' in entry ? values[entry.from] : undefined;
+    return value === undefined || !('from' in entry) ? [] : [[key, (entry.prefix ?? '') + value]];
+  });
   return Object.fromEntries(named);
 }

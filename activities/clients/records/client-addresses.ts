@@ -61,7 +61,8 @@ function firstFree(count: number, start: number, taken: (number | null)[]): numb
   return undefined;
 }
 
-function subnetCount(pool: string): number {
+/** How many clients a pool has room for. */
+export function subnetCount(pool: string): number {
   const [, prefix] = ipaddr.IPv4.parseCIDR(pool);
   return prefix > CLIENT_PREFIX ? 0 : 2 ** (CLIENT_PREFIX - prefix);
 }

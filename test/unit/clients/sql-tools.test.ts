@@ -9,7 +9,7 @@ import { kindOf } from '../../../workflows/contract/operation/failures.js';
 
 function bash(script: Script, { path = process.env['PATH'], input = '' } = {}) {
   const env = path === undefined ? {} : { PATH: path };
-  const { status, stdout, stderr } = spawnSync('/bin/bash', ['-euc', scriptText(script)], {
+  const { status, stdout, stderr } = spawnSync('/bin/bash', ['--norc', '-euc', scriptText(script)], {
     env,
     input,
     encoding: 'utf8',

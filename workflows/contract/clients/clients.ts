@@ -1,3 +1,5 @@
+import type { Rehearsal } from './rehearsal.js';
+
 /** Everything that is made for one client, named once by the first activity and recorded in history. */
 export interface ClientNames {
   clientId: number;
@@ -157,12 +159,15 @@ export interface SwitchClientParams {
   force: boolean;
   /** days until the backup is removed; absent: 30 */
   keepDays?: number;
+  /** absent: as the server says */
+  rehearse?: Rehearsal;
 }
 
 export interface MigrateClientParams {
   clientId: number;
   serverId: number;
   keepDays?: number;
+  rehearse?: Rehearsal;
 }
 
 /** What a change of version starts from and leads to; both things bear the client's own mark. */

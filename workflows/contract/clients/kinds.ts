@@ -20,6 +20,7 @@ import type {
   UpdateClientParams,
 } from './clients.js';
 import type { LockClientParams, NotifyExpiryParams } from './licenses.js';
+import { requireRehearsal } from './rehearsal.js';
 import { TAG } from './versions.js';
 
 /** Parameters of an operation on one client that need nothing else. */
@@ -162,8 +163,9 @@ export const CLIENT_KINDS = defineKinds({
   switch_client: onClient<SwitchClientParams>({
     workflow: 'switchClient',
     title: ({ clientId, versionTag }) => `Switch client ${clientId} to ${versionTag}`,
-    validate({ versionTag, force, keepDays }) {
+    validate({ versionTag, force, keepDays, rehearse }) {
       if (keepDays !== undefined) requireId('keepDays', keepDays);
+      requireRehearsal(rehearse);
       if (typeof versionTag !== 'string' || !TAG.test(versionTag))
         throw failure('InvalidInput', '"versionTag" must be the tag of an image');
       requireFlag('force', force);
@@ -172,8 +174,9 @@ export const CLIENT_KINDS = defineKinds({
   migrate_client: onClient<MigrateClientParams>({
     workflow: 'migrateClient',
     title: ({ clientId }) => `Migrate client ${clientId}`,
-    validate({ keepDays }) {
+    validate({ keepDays, rehearse }) {
       if (keepDays !== undefined) requireId('keepDays', keepDays);
+      requireRehearsal(rehearse);
     },
   }),
   issue_certificate: onClient<LockClientParams>({

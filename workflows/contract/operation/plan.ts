@@ -13,6 +13,8 @@ export interface PlannedStep {
   kind: PlannedKind;
   /** what it acts on */
   target: string;
+  /** what a check has found, where that decides what comes next */
+  found?: string;
   /** the activity that takes it back; absent where nothing has to be, or where the operation only goes forward */
   undo?: string;
   /** a person may go on without it */

@@ -1,3 +1,4 @@
+import type { Rehearsal } from '../clients/rehearsal.js';
 import type { FanOutResult, FanOutRules } from '../operation/fan-out.js';
 
 /** `docs/contract/servers.md`, Fan-outs. */
@@ -12,7 +13,13 @@ export interface ServerFanOutParams {
   rules?: FanOutRules;
 }
 
-export interface SwitchAllParams extends ServerFanOutParams {
+/** The first ones are rehearsed in any case. */
+export interface RehearsedFanOutParams extends ServerFanOutParams {
+  /** of the others; absent: as the server says */
+  rehearse?: Rehearsal;
+}
+
+export interface SwitchAllParams extends RehearsedFanOutParams {
   versionTag: string;
   /** as the caller named it: must be the product's own */
   image?: string;

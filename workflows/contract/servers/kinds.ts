@@ -4,7 +4,13 @@ import { failure } from '../operation/failures.js';
 import { subjectId } from '../operation/ids.js';
 import { requireFlag, requireId } from '../operation/params.js';
 import type { BuildImageParams, BuildMasterForAllParams } from './builds.js';
-import type { ReconfigurateParams, ServerFanOutParams, SwitchAllParams } from './fleet.js';
+import { requireRehearsal } from '../clients/rehearsal.js';
+import type {
+  ReconfigurateParams,
+  RehearsedFanOutParams,
+  ServerFanOutParams,
+  SwitchAllParams,
+} from './fleet.js';
 import type { ServerParams } from './server-work.js';
 import { rulesOf } from './rules.js';
 
@@ -70,15 +76,17 @@ export const SERVER_KINDS = defineKinds({
   switch_all: forClients<SwitchAllParams>({
     workflow: 'switchAll',
     title: ({ serverId, versionTag }) => `Switch all clients of server ${serverId} to ${versionTag}`,
-    validate({ versionTag, force }) {
+    validate({ versionTag, force, rehearse }) {
+      requireRehearsal(rehearse);
       if (typeof versionTag !== 'string' || !TAG.test(versionTag))
         throw failure('InvalidInput', '"versionTag" must be a version tag such as 1.4-master');
       requireFlag('force', force);
     },
   }),
-  migrate_all: forClients<ServerFanOutParams>({
+  migrate_all: forClients<RehearsedFanOutParams>({
     workflow: 'migrateAll',
     title: ({ serverId }) => `Migrate all clients of server ${serverId}`,
+    validate: ({ rehearse }) => requireRehearsal(rehearse),
   }),
   deploy_server: forClients<ServerFanOutParams>({
     workflow: 'deployServer',

@@ -1,0 +1,1 @@
+ALTER TABLE "servers" ADD COLUMN "rehearse" text DEFAULT 'migrate' NOT NULL;
