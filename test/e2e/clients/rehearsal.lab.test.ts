@@ -55,7 +55,7 @@ for (const [slot, hostName] of [
     const switched = async (id: number, query = '') =>
       operationOf(await system.call('GET', `/clients/${id}/switch/${NEW}?${query}`));
 
-    it('ends an operation whose migration fails, while the client serves; it reaches nothing else and sends nothing', async () => {
+    it('ends an operation whose migration fails, while the client serves; it reaches nothing beyond and sends nothing', async () => {
       const other = sharedHost(hostName === 'maria' ? 'pg' : 'maria');
       await host.exec(`: < /dev/tcp/${other.address}/22`);
       const outside = [`${other.address}:22`, '192.0.2.7:25'];
