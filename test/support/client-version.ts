@@ -18,6 +18,7 @@ export const CHANGE_STEPS_BEFORE_COMMIT = [
   'find',
   'check-image',
   'check-database',
+  'check-room',
   'traffic-off',
   'stop',
   'database',
