@@ -108,7 +108,10 @@ ${end}`;
     ]) {
       const began = performance.now();
       // answers when nobody holds its output any more
-      const { stdout } = spawnSync('/bin/bash', ['--norc', '-euc', script(end)], { encoding: 'utf8', timeout: 10_000 });
+      const { stdout } = spawnSync('/bin/bash', ['--norc', '-euc', script(end)], {
+        encoding: 'utf8',
+        timeout: 10_000,
+      });
       const lines = stdout.trimEnd().split('\n');
       const told = lines.filter((line) => line === 'dumped 0 bytes packed');
       assert.ok(told.length >= 2, `${end}: ${stdout}`);
