@@ -6,7 +6,7 @@ import { type ServerType, serve } from '@hono/node-server';
 import type { Logger } from 'pino';
 import { type Database, openDatabase } from '../db/database.js';
 import { migrateDatabase } from '../db/migrate.js';
-import { createSecrets, parseSecretKeys, type Secrets } from '../db/secrets.js';
+import { createSecrets, KNOWN_IS_FULL, parseSecretKeys, type Secrets } from '../db/secrets.js';
 import { createApp } from './app.js';
 import { ensureFirstAdmin } from './http/auth/first-admin.js';
 import type { ApiConfig } from './config.js';
@@ -41,8 +41,10 @@ export async function startApi(config: ApiConfig, secretKey: string): Promise<Ap
     answerWithinMs: DATABASE_ANSWER_MS,
   });
   const stop = new AbortController();
-  const secrets = createSecrets(parseSecretKeys(secretKey));
-  const logger = createLogger({ level: config.logLevel, secretsInUse: () => secrets.valuesInUse() });
+  const secrets = createSecrets(parseSecretKeys(secretKey), {
+    onFull: (known) => logger.warn({ known }, KNOWN_IS_FULL),
+  });
+  const logger = createLogger({ level: config.logLevel, redact: secrets.redact });
   const temporal = createTemporal(config.temporal);
   const { hono } = createApp({
     settings: { ...config, products: await readProducts(config.templatesDir) },

@@ -6,6 +6,7 @@ import { benchHttp } from './http/bench.js';
 import { benchLists } from './lists/bench.js';
 import { benchLogLatency } from './log-latency/bench.js';
 import { benchRecovery } from './recovery/bench.js';
+import { benchRedaction } from './redaction/bench.js';
 import { benchStepOverhead } from './step-overhead/bench.js';
 import { benchSwitch } from './switch/bench.js';
 
@@ -66,6 +67,10 @@ const BENCHES: Record<string, Bench> = {
   'log-latency': {
     what: 'B10: from a remote line printed until an SSE client has it',
     run: benchLogLatency,
+  },
+  redaction: {
+    what: 'redacting 4 kB with up to 100,000 known secrets; adding one; their memory',
+    run: benchRedaction,
   },
 };
 

@@ -2,6 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import { and, eq } from 'drizzle-orm';
 import { ulid } from 'ulid';
 import type { Queries } from './database.js';
+import { createKnownSecrets, type KnownSecretsOptions } from './known-secrets.js';
 import { secrets } from './schema/index.js';
 
 /** 12 bytes is the nonce size that GCM is specified for; the tag is node's default 16 bytes, kept at the end. */
@@ -43,11 +44,14 @@ export interface SecretPlace {
   name: string;
 }
 
+export const KNOWN_IS_FULL =
+  'more secrets than redaction keeps: those are forgotten whose owners were used longest ago';
+
 export type Secrets = ReturnType<typeof createSecrets>;
 
 /** Stores secrets encrypted and hands out ids; values leave only through `reveal`. */
-export function createSecrets(secretKeys: SecretKeys) {
-  const known = new Set<string>();
+export function createSecrets(secretKeys: SecretKeys, options: KnownSecretsOptions = {}) {
+  const known = createKnownSecrets(options);
 
   const keyFor = (id: string): Buffer => {
     const key = secretKeys.keys.get(id);
@@ -55,7 +59,24 @@ export function createSecrets(secretKeys: SecretKeys) {
     return key;
   };
 
+  const open = (row: typeof secrets.$inferSelect): string => {
+    const sealed = Buffer.from(row.ciphertext);
+    const decipher = createDecipheriv('aes-256-gcm', keyFor(row.keyId), Buffer.from(row.nonce));
+    decipher.setAAD(additionalData(row.id, row));
+    decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
+    const value = Buffer.concat([
+      decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES)),
+      decipher.final(),
+    ]).toString('utf8');
+    known.add(row.owner, value);
+    return value;
+  };
+
   return {
+    /** What this process has stored or revealed is masked, and what it has learnt. */
+    redact: known.redact,
+    redactChunk: known.redactChunk,
+
     /** Answers the new secret's id. */
     async store(
       db: Queries,
@@ -71,7 +92,7 @@ export function createSecrets(secretKeys: SecretKeys) {
       await db
         .insert(secrets)
         .values({ id, ...place, keyId: secretKeys.current, nonce, ciphertext, expiresAt });
-      known.add(value);
+      known.add(place.owner, value);
       return id;
     },
 
@@ -79,26 +100,30 @@ export function createSecrets(secretKeys: SecretKeys) {
     async reveal(db: Queries, id: string): Promise<string | undefined> {
       const [row] = await db.select().from(secrets).where(eq(secrets.id, id));
       if (row === undefined) return undefined;
-      const sealed = Buffer.from(row.ciphertext);
-      const decipher = createDecipheriv('aes-256-gcm', keyFor(row.keyId), Buffer.from(row.nonce));
-      decipher.setAAD(additionalData(id, row));
-      decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
-      const value = Buffer.concat([
-        decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES)),
-        decipher.final(),
-      ]).toString('utf8');
-      known.add(value);
-      return value;
+      return open(row);
     },
 
-    /** Makes redaction know every secret of an owner, such as `clients/42`, also those made by another process. */
-    async learn(db: Queries, owner: string): Promise<void> {
-      const rows = await db.select({ id: secrets.id }).from(secrets).where(eq(secrets.owner, owner));
-      for (const { id } of rows) await this.reveal(db, id);
+    /** Makes redaction know every secret of an owner, such as `clients/42`, also those made by another process. Answers how many. */
+    async learn(db: Queries, owner: string): Promise<number> {
+      const rows = await db.select().from(secrets).where(eq(secrets.owner, owner));
+      for (const row of rows) open(row);
+      return rows.length;
+    },
+
+    /** The same while they are in use: nothing but when they were crowded out meanwhile. */
+    async keepKnown(db: Queries, owner: string): Promise<void> {
+      if (!known.use(owner)) await this.learn(db, owner);
     },
 
     async erase(db: Queries, id: string): Promise<void> {
-      await db.delete(secrets).where(eq(secrets.id, id));
+      const [erased] = await db.delete(secrets).where(eq(secrets.id, id)).returning({ owner: secrets.owner });
+      if (erased === undefined) return;
+      const [other] = await db
+        .select({ id: secrets.id })
+        .from(secrets)
+        .where(eq(secrets.owner, erased.owner))
+        .limit(1);
+      if (other === undefined) known.forget(erased.owner);
     },
 
     async eraseAllOf(db: Queries, owner: string, name?: string): Promise<void> {
@@ -109,11 +134,7 @@ export function createSecrets(secretKeys: SecretKeys) {
             ? eq(secrets.owner, owner)
             : and(eq(secrets.owner, owner), eq(secrets.name, name)),
         );
-    },
-
-    /** Values that this process has seen: what redaction looks for. */
-    valuesInUse(): ReadonlySet<string> {
-      return known;
+      if (name === undefined) known.forget(owner);
     },
   };
 }

@@ -6,7 +6,7 @@ import { createSsh } from '../activities/ssh/ssh.js';
 import { openDatabase } from '../db/database.js';
 import { migrateDatabase } from '../db/migrate.js';
 import { ensureSecretKey } from '../db/secret-key.js';
-import { createSecrets, parseSecretKeys } from '../db/secrets.js';
+import { createSecrets, KNOWN_IS_FULL, parseSecretKeys } from '../db/secrets.js';
 import { createWings, mailTransport } from './activities.js';
 import { bundleWorkflows } from './bundle.js';
 import type { WorkerConfig } from './config.js';
@@ -70,7 +70,9 @@ async function prepareWorker(config: WorkerConfig, { log, closers, bundle }: Pre
   await migrateDatabase(config.databaseUrl);
   const database = openDatabase({ url: config.databaseUrl, poolSize: config.databasePool });
   closers.push(() => database.close());
-  const secrets = createSecrets(parseSecretKeys(await ensureSecretKey(config)));
+  const secrets = createSecrets(parseSecretKeys(await ensureSecretKey(config)), {
+    onFull: (known) => log.warn({ known }, KNOWN_IS_FULL),
+  });
   const privateKey = await ensureMasterKey(config.sshKeyFile);
   await ensurePublicKeyFile(config.sshPublicKeyFile, publicKeyLine(privateKey));
   const ssh = createSsh({ privateKey });

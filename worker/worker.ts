@@ -1,7 +1,6 @@
 import { Client } from '@temporalio/client';
 import { type NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { Db } from '../db/database.js';
-import { redactChunk } from '../db/redaction.js';
 import type { Secrets } from '../db/secrets.js';
 import type { NoticeActivities } from '../activities/operation/deliver-notices.js';
 import { createAdmissions, type WaitPace } from '../activities/operation/admissions.js';
@@ -28,7 +27,7 @@ export interface WorkerParts {
   taskQueue: string;
   workflowBundle: WorkflowBundleOption;
   db: Db;
-  secrets: Pick<Secrets, 'valuesInUse'>;
+  secrets: Pick<Secrets, 'redactChunk'>;
   limits: OperationLimits;
   retryWindowMs: number;
   edits: Record<string, EditCheck>;
@@ -122,7 +121,7 @@ const LEAVING = {
 function interceptorOf({ db, secrets, retryWindowMs, log, inject }: WorkerParts) {
   return createStepInterceptor({
     records: createStepRecords(db),
-    redact: (text) => redactChunk(text, secrets.valuesInUse()),
+    redact: secrets.redactChunk,
     retryWindowMs,
     log,
     ...(inject === undefined ? {} : { inject }),

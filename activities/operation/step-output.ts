@@ -1,7 +1,6 @@
 import { and, asc, desc, eq, gte, max, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/database.js';
 import { joinOutput } from '../../db/queries/operation-output.js';
-import { redactChunk } from '../../db/redaction.js';
 import type { Secrets } from '../../db/secrets.js';
 import { operationOutput } from '../../db/schema/index.js';
 import type { StepContext } from '../../workflows/contract/operation/step.js';
@@ -21,18 +20,19 @@ export function createStepOutput({
   secrets,
 }: {
   db: Db;
-  secrets: Pick<Secrets, 'learn' | 'valuesInUse'>;
+  secrets: Pick<Secrets, 'learn' | 'keepKnown' | 'redactChunk'>;
 }) {
   return (step: StepContext) => {
     // the worker that follows a job may not be the one that handed it its secrets
-    const learnt = secrets.learn(db, ownerOf(step.subject));
+    const owner = ownerOf(step.subject);
+    const learnt = secrets.learn(db, owner);
     learnt.catch(() => undefined);
     return async (chunk: OutputChunk): Promise<void> => {
-      await learnt;
+      if ((await learnt) > 0) await secrets.keepKnown(db, owner);
       await db.transaction(async (tx) => {
         const fresh = await unwritten(tx, step, chunk);
         if (fresh === undefined) return;
-        const text = redactChunk(fresh.text, secrets.valuesInUse());
+        const text = secrets.redactChunk(fresh.text);
         await tx
           .insert(operationOutput)
           .values({ operationId: step.operation, step: step.step, ...fresh, text });

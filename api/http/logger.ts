@@ -1,22 +1,21 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
-import { redact } from '../../db/redaction.js';
 
 interface LoggerOptions {
   level: string;
-  /** secret values this process has seen; they are blanked wherever they appear */
-  secretsInUse: () => ReadonlySet<string>;
+  /** blanks secret values wherever they appear */
+  redact: (line: string) => string;
   destination?: DestinationStream;
 }
 
 /** JSON lines on standard output. */
-export function createLogger({ level, secretsInUse, destination }: LoggerOptions): Logger {
+export function createLogger({ level, redact, destination }: LoggerOptions): Logger {
   const options = {
     level,
     base: { service: 'api' },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: ['*.password', '*.authorization', '*.sql_password', 'password', 'authorization'],
-    hooks: { streamWrite: (text: string) => redact(text, secretsInUse()) },
+    hooks: { streamWrite: redact },
   };
   return destination === undefined ? pino(options) : pino(options, destination);
 }

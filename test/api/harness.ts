@@ -86,7 +86,7 @@ export async function openHarness({
     digest: createDigest('test key of sufficient length'),
     logger: createLogger({
       level: 'info',
-      secretsInUse: () => secrets.valuesInUse(),
+      redact: secrets.redact,
       destination: { write: (line: string) => void log.push(line) },
     }),
     sshPublicKey: async () => 'ssh-ed25519 AAAA test',

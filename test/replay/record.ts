@@ -88,7 +88,7 @@ const worker = await createWorker({
   taskQueue: TASK_QUEUE,
   workflowBundle: await testBundle(),
   db: services.database.db,
-  secrets: { valuesInUse: () => new Set() },
+  secrets: { redactChunk: (text) => text },
   limits: DEFAULT_LIMITS,
   retryWindowMs: 60_000,
   edits,

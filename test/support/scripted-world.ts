@@ -100,7 +100,7 @@ export async function openScriptedSystem(
       taskQueue,
       workflowBundle: bundle,
       db: services.database.db,
-      secrets: { valuesInUse: () => new Set() },
+      secrets: { redactChunk: (text) => text },
       limits: { ...DEFAULT_LIMITS, undoAttempts: 3, ...limits },
       retryWindowMs: 1_500,
       edits: {

@@ -100,7 +100,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const log: string[] = [];
   const logger = createLogger({
     level: 'info',
-    secretsInUse: secrets.valuesInUse,
+    redact: secrets.redact,
     destination: { write: (line: string) => void log.push(line) },
   });
   const stopWorker = options.worker === false ? undefined : await startWorker();

@@ -63,10 +63,37 @@ describe('stored secrets', () => {
   it('are known to redaction once stored or revealed, in the process that did it', async () => {
     const other = createSecrets(parseSecretKeys('k1:first'));
     const id = await secrets.store(db, PLACE, 'known-to-redaction');
-    assert.ok(secrets.valuesInUse().has('known-to-redaction'));
-    assert.ok(!other.valuesInUse().has('known-to-redaction'));
+    const line = 'it is known-to-redaction';
+    assert.deepEqual([secrets.redact(line), other.redact(line)], ['it is ***', line]);
     await other.reveal(db, id);
-    assert.ok(other.valuesInUse().has('known-to-redaction'));
+    assert.equal(other.redact(line), 'it is ***');
+  });
+
+  it('are known to redaction while they are in use, also when they were crowded out', async () => {
+    const small = createSecrets(parseSecretKeys('k1:first'), { mostKnown: 2 });
+    const owner = 'clients/20';
+    await secrets.store(db, { owner, name: 'a' }, 'value-of-twenty');
+    assert.equal(await small.learn(db, owner), 1);
+    for (const other of ['clients/21', 'clients/22'])
+      await small.store(db, { owner: other, name: 'a' }, `value of ${other}`);
+    assert.equal(small.redact('value-of-twenty'), 'value-of-twenty');
+    await small.keepKnown(db, owner);
+    assert.equal(small.redact('value-of-twenty'), '***');
+  });
+
+  it('are forgotten some minutes after their owner has gone', async (test) => {
+    test.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    const line = 'a: first-of-thirty, b: second-of-thirty';
+    const owner = 'clients/30';
+    const ids = [
+      await secrets.store(db, { owner, name: 'a' }, 'first-of-thirty'),
+      await secrets.store(db, { owner, name: 'b' }, 'second-of-thirty'),
+    ];
+    for (const id of ids) await secrets.erase(db, id);
+    assert.equal(secrets.redact(line), 'a: ***, b: ***');
+    test.mock.timers.tick(3_600_000);
+    await secrets.store(db, PLACE, VALUE);
+    assert.equal(secrets.redact(line), line);
   });
 
   it('cannot be read once a single bit was changed anywhere', async () => {

@@ -25,7 +25,7 @@ describe('a removal', () => {
       taskQueue,
       workflowBundle: await testBundle(),
       db: services.database.db,
-      secrets: { valuesInUse: () => new Set() },
+      secrets: { redactChunk: (text) => text },
       limits: DEFAULT_LIMITS,
       retryWindowMs: 1_500,
       edits: {},

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { eq } from 'drizzle-orm';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { ulid } from 'ulid';
+import { createRedaction } from '../../../db/redaction.js';
 import { operationEvents, operations, operationSteps } from '../../../db/schema/index.js';
 import { pollUntil } from '../../../process/poll.js';
 import { DEFAULT_LIMITS } from '../../../worker/limits.js';
@@ -15,6 +16,8 @@ import type { WorldActivities } from '../../support/scripted-operation.js';
 import { openServices, type Services, testBundle } from '../../support/services.js';
 
 const CANARY = 'Zq7Lw2Xv9Rt4Kp8Ms3Nd6Hb5Jc1Gf0Ty';
+const redaction = createRedaction();
+redaction.add(CANARY);
 const taskQueue = 'core';
 
 type Make = (step: StepContext) => Promise<void> | void;
@@ -42,7 +45,7 @@ describe('the interceptor around steps', { concurrency: 8 }, () => {
       taskQueue,
       workflowBundle: await testBundle(),
       db: services.database.db,
-      secrets: { valuesInUse: () => new Set([CANARY]) },
+      secrets: redaction,
       limits: DEFAULT_LIMITS,
       retryWindowMs: 1_500,
       edits: {

@@ -6,6 +6,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { ulid } from 'ulid';
 import { sh } from '../../../activities/ssh/shell.js';
 import { fenced } from '../../../activities/ssh/fence.js';
+import { createRedaction } from '../../../db/redaction.js';
 import { bundleWorkflows } from '../../../worker/bundle.js';
 import { DEFAULT_LIMITS } from '../../../worker/limits.js';
 import { createWorker } from '../../../worker/worker.js';
@@ -19,6 +20,8 @@ import { tableContents } from '../../support/table-contents.js';
 
 const WORKFLOWS = new URL('../../support/plan-workflows.ts', import.meta.url).pathname;
 const CANARY = 'Zq7Lw2Xv9Rt4Kp8Ms3Nd6Hb5Jc1Gf0Ty';
+const redaction = createRedaction();
+redaction.add(CANARY);
 const taskQueue = `plans-${ulid()}`;
 
 describe('a plan', () => {
@@ -68,7 +71,7 @@ describe('a plan', () => {
       taskQueue,
       workflowBundle: await bundleWorkflows(WORKFLOWS),
       db: services.database.db,
-      secrets: { valuesInUse: () => new Set([CANARY]) },
+      secrets: redaction,
       limits: DEFAULT_LIMITS,
       retryWindowMs: 1_500,
       edits: {},
