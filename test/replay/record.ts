@@ -67,7 +67,7 @@ function untilHeld(handle: WorkflowHandle, number: number): Promise<OperationVie
 }
 
 /** More events than any other path has, and fewer than the fan-out that is continued as new. */
-const SUGGEST_AT = 150;
+const SUGGEST_AT = 300;
 const wanted = process.argv.slice(2);
 const paths = PATHS.filter((path) => wanted.length === 0 || wanted.includes(historyName(path)));
 const dir = await mkdtemp(join(tmpdir(), 'slipway-record-'));

@@ -25,7 +25,7 @@ const mail = acts<MailActivities>('clients');
  * `docs/contract/clients.md`, Creating a client.
  */
 export async function createClient(input: OperationInput<CreateClientParams>): Promise<{ url: string }> {
-  const passwords = collectSignals<{ password: string }>(ADMIN_PASSWORD_SIGNAL);
+  const passwords = collectSignals<{ password: string }>(ADMIN_PASSWORD_SIGNAL, input);
 
   return runOperation(CLIENT_KINDS.create_client, input, async (op) => {
     const { clientId, restoreFrom } = op.params;

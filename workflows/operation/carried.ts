@@ -28,6 +28,10 @@ export interface Carried {
   seenDecisions: string[];
   /** tables of fan-outs, by step */
   tables: [string, unknown][];
+  /** dangerous states that are entered now */
+  entered?: string[];
+  /** what signals of the story's own have brought, by their names */
+  signals?: [string, object[]][];
   admission?: AdmissionState;
 }
 

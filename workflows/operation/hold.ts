@@ -6,6 +6,9 @@ import { type Moment, reasonToIgnore } from './decisions.js';
 /** A window given again is short: the operator knows by now that the system is back. */
 const SECOND_WINDOW_MS = 600_000;
 
+/** Waits of a forward-only hold become this many times as long: 4 hours, six tries a day. */
+const LONGEST_FORWARD_WAIT = 16;
+
 export interface TakenDecision extends DecisionPayload {
   action: HoldAction;
 }
@@ -100,6 +103,11 @@ export function renewWindow(
   const late = Date.now() - window.until > lateMs;
   if (!late || window.given) return undefined;
   return { until: Date.now() + Math.min(holdWindowMs, SECOND_WINDOW_MS), given: true };
+}
+
+/** How long a forward-only operation waits before it tries by itself: twice as long each time, then for hours. */
+export function forwardRetryWait(firstMs: number, tries: number): number {
+  return firstMs * Math.min(2 ** (tries - 1), LONGEST_FORWARD_WAIT);
 }
 
 export function holdActions({

@@ -46,8 +46,12 @@ export async function runOperation<Params, Result>(
   if (input.plan === true) return (await planOperation(definition, input, story)) as Result;
   const admission = admissionOf(definition, params);
   const places = definition.places?.(params) ?? [];
-  const run = createRun({ kind: definition.kind, title: definition.title(params), input, admission });
-  const loans = createLoans(run, definition.borrows?.(params) ?? []);
+  const borrowed = definition.borrows?.(params) ?? [];
+  const run = createRun({
+    ...{ kind: definition.kind, title: definition.title(params) },
+    ...{ input, admission, borrows: borrowed.length > 0 },
+  });
+  const loans = createLoans(run, borrowed);
   if (carriedOf(input) === undefined) {
     announceStart(run, definition.attributes?.(params) ?? {});
     // nothing is waited for while an admission is held: subjects come first
@@ -159,6 +163,8 @@ function warnOnce(run: Run, step: string, message: string): void {
 }
 
 function commit(run: Run): void {
+  // a story that is told again says it again
+  if (run.committed) return;
   if (run.cancelRequested()) throw new CancelledFailure('cancelled before the point of no return');
   run.committed = true;
   run.saga.keepAll();

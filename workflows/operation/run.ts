@@ -24,6 +24,7 @@ import { type Decisions, listenForDecisions } from './hold.js';
 import { advance, type ProgressEvent, toMarkdown } from './progress.js';
 import { createRecorder, type Recorder } from './recorder.js';
 import { createSaga, type Saga } from './saga.js';
+import { collectedSignals } from './signals.js';
 
 /** The state of one operation while its workflow runs; everything in it follows from history. */
 export interface Run {
@@ -46,6 +47,10 @@ export interface Run {
   readonly results: Map<string, unknown>;
   /** tables of fan-outs, by step */
   readonly tables: Map<string, unknown>;
+  /** dangerous states that are entered now, by their steps */
+  readonly entered: Set<string>;
+  /** it holds subjects by children of this run: no other run could free them */
+  readonly borrows: boolean;
   readonly recorder: Recorder;
   readonly decisions: Decisions;
   readonly admission: Admission;
@@ -88,10 +93,11 @@ interface CreateRun {
   title: string;
   input: OperationInput<unknown>;
   admission?: AdmissionNeed | undefined;
+  borrows?: boolean;
 }
 
 /** Registers signals and query before anything is awaited: what arrives earlier would be lost or rejected. */
-export function createRun({ kind, title, input, admission }: CreateRun): Run {
+export function createRun({ kind, title, input, admission, borrows = false }: CreateRun): Run {
   const info = workflowInfo();
   const rootScope = CancellationScope.current();
   const request = input.operation ?? {
@@ -120,6 +126,8 @@ export function createRun({ kind, title, input, admission }: CreateRun): Run {
     saga: createSaga(carried?.undos),
     results: new Map(carried?.results.map(([key, value]) => [key, value])),
     tables: new Map(carried?.tables),
+    entered: new Set(carried?.entered),
+    borrows,
     recorder: createRecorder(() => snapshot(run), carried?.written),
     decisions: listenForDecisions(
       () => ({ operation: request.id, state: view.state, hold: view.hold, committed: run.committed }),
@@ -173,6 +181,8 @@ export function createRun({ kind, title, input, admission }: CreateRun): Run {
       heldBefore: [...run.heldBefore],
       seenDecisions: [...seenDecisions],
       tables: [...run.tables],
+      entered: [...run.entered],
+      signals: collectedSignals(),
       ...(admission === undefined ? {} : { admission: admitting.state }),
     }),
   };

@@ -1,9 +1,23 @@
-import { ApplicationFailure, CancellationScope, upsertSearchAttributes } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { activitiesOf } from './acts.js';
+import { goOnAsNew } from './continue.js';
 import { capText, hintOf, kindOf, REACTIONS } from '../contract/operation/failures.js';
 import type { OperationRecords } from '../contract/operation/records.js';
 import { searchAttribute } from '../contract/operation/search-attributes.js';
-import { hasInput, holdActions, openWindow, renewWindow, type TakenDecision, type Window } from './hold.js';
+import {
+  forwardRetryWait,
+  hasInput,
+  holdActions,
+  openWindow,
+  renewWindow,
+  type TakenDecision,
+  type Window,
+} from './hold.js';
 import { tellParent } from './parent.js';
 import type { Run } from './run.js';
 import { StepFailed, stepErrorOf, ToldAgain } from './step-failure.js';
@@ -54,6 +68,9 @@ export function createSettling(run: Run): Settling {
       run.apply({ type: 'resumed' });
       await run.recorder.flush();
       await tellParent(run, { state: 'running' });
+      // a forward-only hold may last for months, and a history may not
+      const isLong = workflowInfo().continueAsNewSuggested;
+      if (run.committed && isLong && !run.borrows && !hasInput(decision)) await goOnAsNew(run);
       if (!hasInput(decision)) return;
       for (const key of forgetFrom(run, options.editable?.from ?? failed.key)) run.heldBefore.add(key);
       throw new ToldAgain();
@@ -113,7 +130,7 @@ export async function hold(run: Run, held: Held): Promise<TakenDecision | undefi
   run.decisions.open();
   await announce(run, held, window);
   for (;;) {
-    const decision = await nextDecision(run, window, held.orWhen);
+    const decision = await nextDecision(run, window, held);
     if (decision !== undefined && !(await inputIsValid(run, decision))) {
       run.decisions.open();
       continue;
@@ -136,9 +153,14 @@ export async function hold(run: Run, held: Held): Promise<TakenDecision | undefi
 }
 
 /** A forward-only operation cannot be cancelled and has no window: it tries again by itself now and then. */
-function nextDecision(run: Run, window: Window, orWhen?: () => boolean): Promise<TakenDecision | undefined> {
+function nextDecision(
+  run: Run,
+  window: Window,
+  { failed, orWhen }: Held,
+): Promise<TakenDecision | undefined> {
   if (!run.committed) return run.decisions.next(window.until - Date.now(), orWhen);
-  return CancellationScope.nonCancellable(() => run.decisions.next(run.limits.forwardRetryMs, orWhen));
+  const waitMs = forwardRetryWait(run.limits.forwardRetryMs, run.tryOf(failed.key));
+  return CancellationScope.nonCancellable(() => run.decisions.next(waitMs, orWhen));
 }
 
 async function announce(run: Run, { failed, options, number }: Held, window: Window): Promise<void> {

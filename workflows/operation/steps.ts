@@ -69,11 +69,12 @@ export function createSteps(run: Run): Steps {
     if (run.results.has(leftKey)) await body();
     while (!run.results.has(leftKey)) {
       // entered when the story was told before, and left since
-      if (run.results.has(key)) forgetFrom(run, key);
+      if (run.results.has(key) && !run.entered.has(key)) forgetFrom(run, key);
+      run.entered.add(key);
       const depth = run.saga.depth();
       const finished = new Set(run.results.keys());
       const { title, enter, leave } = options;
-      const failure = await failureIn(async () => {
+      const failure = await failureIn(key, async () => {
         await step(key, { title, do: enter, undo: leave, dangerous: true });
         await body();
       });
@@ -91,12 +92,13 @@ export function createSteps(run: Run): Steps {
   }
 
   /** The failure of a body that may be left; whatever else it throws goes on. */
-  async function failureIn(body: () => Promise<void>): Promise<StepFailed | undefined> {
+  async function failureIn(key: string, body: () => Promise<void>): Promise<StepFailed | undefined> {
     bodies += 1;
     try {
       await body();
       return undefined;
     } catch (thrown) {
+      run.entered.delete(key);
       if (thrown instanceof StepFailed && !run.committed) return thrown;
       throw thrown;
     } finally {
@@ -107,6 +109,7 @@ export function createSteps(run: Run): Steps {
   async function leaveState(key: string, { leave, leaveTitle }: DuringOptions): Promise<void> {
     await step(`${key}-left`, { title: leaveTitle, do: leave, closes: key });
     run.saga.drop(key);
+    run.entered.delete(key);
     run.apply({ type: 'healed', step: key });
   }
 

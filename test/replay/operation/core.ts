@@ -15,7 +15,7 @@ function fannedOut(name: string, keys: string[]) {
   };
 }
 
-const many = Array.from({ length: 30 }, () => 'one');
+const many = Array.from({ length: 60 }, () => 'one');
 
 export const CORE_PATHS: readonly RecordedPath[] = [
   {

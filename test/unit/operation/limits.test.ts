@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS } from '../../../worker/limits.js';
 import { SEARCH_ATTRIBUTES } from '../../../workflows/contract/search-attributes.js';
 import { searchAttribute } from '../../../workflows/contract/operation/search-attributes.js';
 import { actTiming, RECORD_TIMING, undoTiming } from '../../../workflows/operation/timing.js';
+import { forwardRetryWait } from '../../../workflows/operation/hold.js';
 
 const MINUTE_MS = 60_000;
 
@@ -14,8 +15,14 @@ describe('the bounds of operations', () => {
     assert.equal(DEFAULT_LIMITS.lateMs, MINUTE_MS);
   });
 
-  it('a forward-only hold tries again every 15 minutes', () => {
-    assert.equal(DEFAULT_LIMITS.forwardRetryMs, 15 * MINUTE_MS);
+  it('a forward-only hold tries again after 15 minutes, then after up to 4 hours', () => {
+    const waits = [1, 2, 3, 4, 5, 6, 2_000].map((tries) =>
+      forwardRetryWait(DEFAULT_LIMITS.forwardRetryMs, tries),
+    );
+    assert.deepEqual(
+      waits.map((ms) => ms / MINUTE_MS),
+      [15, 30, 60, 120, 240, 240, 240],
+    );
   });
 
   it('a busy subject is waited for ten minutes, admission an hour', () => {

@@ -1,7 +1,7 @@
 import { CancellationScope, CancelledFailure, condition, workflowInfo } from '@temporalio/workflow';
 import type { FanOutResult } from '../../contract/operation/fan-out.js';
 import { createChildren } from './children.js';
-import { goOnAsNew } from './continue.js';
+import { handOn } from './continue.js';
 import { createDecisions } from './decisions.js';
 import type { FanOutState } from './state.js';
 import { count, isStopped, resultOf, startable, summarize, troubleOf } from './table.js';
@@ -25,7 +25,7 @@ export function createDrive(state: FanOutState): () => Promise<FanOutResult> {
       if (isOver(state)) return finish(state);
       if (!state.closing && isStalled(state)) await decide();
       else await condition(() => state.changes !== seen || (run.cancelRequested() && !state.closing));
-      if (workflowInfo().continueAsNewSuggested) await goOnAsNew(state);
+      if (workflowInfo().continueAsNewSuggested) await handOn(state);
     }
   }
 
