@@ -5,6 +5,7 @@ import type { OperationInput } from '../../workflows/contract/operation/operatio
 import type { StepContext } from '../../workflows/contract/operation/step.js';
 import { acts } from '../../workflows/operation/acts.js';
 import { runOperation } from '../../workflows/operation/operation.js';
+import { collectSignals } from '../../workflows/operation/signals.js';
 import type { Operation } from '../../workflows/operation/story.js';
 
 export interface ScriptedStep {
@@ -26,6 +27,8 @@ export interface ScriptedParams {
   value?: string;
   admission?: AdmissionNeed;
   borrows?: string[];
+  /** a signal whose payloads it answers beside the results of its steps */
+  hears?: string;
 }
 
 export interface WorldActivities {
@@ -37,6 +40,9 @@ const world = acts<WorldActivities>('test');
 
 /** A test operation whose story is data: each step makes a thing in a small world, each undo removes it. */
 export async function scripted(input: OperationInput<ScriptedParams>): Promise<string[]> {
+  // what is started by hand may hold anything
+  const hears = (input as Partial<typeof input> | undefined)?.params?.hears;
+  const heard = hears === undefined ? [] : collectSignals(hears, input);
   const definition: Definition<ScriptedParams> = {
     kind: 'scripted',
     workflow: 'scripted',
@@ -50,7 +56,10 @@ export async function scripted(input: OperationInput<ScriptedParams>): Promise<s
       if (!Array.isArray(params.steps)) throw failure('InvalidInput', '"steps" must be a list');
     },
   };
-  return runOperation(definition, input, (op) => tell(op, op.params.steps));
+  return runOperation(definition, input, async (op) => {
+    const results = await tell(op, op.params.steps);
+    return [...results, ...heard.map((payload) => JSON.stringify(payload))];
+  });
 }
 
 async function tell(op: Operation<ScriptedParams>, steps: ScriptedStep[]): Promise<string[]> {

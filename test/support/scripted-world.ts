@@ -63,6 +63,7 @@ export interface StartOptions {
   workflowTaskTimeout?: Duration;
   admission?: AdmissionNeed;
   borrows?: string[];
+  hears?: string;
 }
 
 export interface ScriptedRun {
@@ -218,6 +219,7 @@ async function startRun({
     ...(options.value === undefined ? {} : { value: options.value }),
     ...(options.admission === undefined ? {} : { admission: options.admission }),
     ...(options.borrows === undefined ? {} : { borrows: options.borrows }),
+    ...(options.hears === undefined ? {} : { hears: options.hears }),
   };
   const handle = await services.client.workflow.start('scripted', {
     workflowId: subject,

@@ -84,6 +84,20 @@ describe('a forward-only hold that nobody ends', () => {
     assert.deepEqual(run.things().sort(), ['after', 'copy', 'last']);
   });
 
+  it('keeps what its story heard in the runs before', async () => {
+    const run = await system.start([{ key: 'one', commitBefore: true }], {
+      hears: 'word',
+      faults: { 'do:one': failing(FAILURES) },
+    });
+    await run.until('a hold', (view) => view.hold !== null);
+    await run.handle.signal('word', { number: 1 });
+    await run.until('many holds', (view) => (view.hold?.number ?? 0) >= FAILURES - 1);
+    await run.handle.signal('word', { number: 2 });
+    const { result } = await run.ended();
+    assert.ok((await lengths(run)).length > 1);
+    assert.deepEqual(result, ['made', '{"number":1}', '{"number":2}']);
+  });
+
   it('is still decided on by a person', async () => {
     const run = await system.start([{ key: 'one', commitBefore: true, skippable: true }], {
       faults: { 'do:one': failing(Number.POSITIVE_INFINITY) },
