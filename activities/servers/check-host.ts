@@ -3,6 +3,7 @@ import { Resolver } from 'node:dns/promises';
 import { hintOf, kindOf } from '../../workflows/contract/operation/failures.js';
 import type { CheckHostReport, CheckLine, ProbeTarget } from '../../workflows/contract/servers/probes.js';
 import type { Connections } from '../clients/connections.js';
+import { subnetAt, subnetCount } from '../clients/records/client-addresses.js';
 import type { SqlAddress } from '../hosts/connections.js';
 import { openSql } from '../sql/open-sql.js';
 import type { SshTarget } from '../ssh/types.js';
@@ -168,10 +169,7 @@ async function checkContainerSql(
 
 /** The pool's last /28: clients are numbered from its other end. */
 function lastSubnet(pool: string): string {
-  const [address = '', prefix] = pool.split('/');
-  const first = address.split('.').reduce((number, octet) => number * 256 + Number(octet), 0);
-  const last = first + 2 ** (32 - Number(prefix)) - 16;
-  return `${[24, 16, 8, 0].map((shift) => Math.floor(last / 2 ** shift) % 256).join('.')}/28`;
+  return subnetAt(pool, subnetCount(pool) - 1);
 }
 
 async function checkDns({ domain, host }: ProbeTarget): Promise<CheckLine[]> {

@@ -74,7 +74,8 @@ function sessionOn(db: Connection): SqlSession {
     measure: (database) => measure(db, database),
     admit: (rehearser) => admit(db, rehearser),
     dismiss: async ({ name, subnets }) => {
-      for (const subnet of subnets) await db.query('DROP USER IF EXISTS ?@?', [name, mariadbHost(subnet)]);
+      const accounts = subnets.map((subnet) => db.format('?@?', [name, mariadbHost(subnet)]));
+      if (accounts.length > 0) await db.query(`DROP USER IF EXISTS ${accounts.join(', ')}`);
     },
     writeCloudSettings: ({ database }, settings) => writeCloudSettings(db, database, settings),
     readCloudSettings: async ({ database }, keys) => {

@@ -28,8 +28,8 @@ interface Params {
 }
 
 /**
- * Rehearsed while it serves. Then, with traffic off: backup, a whole copy of it beside, image, migrations, start. Whatever fails goes back at once to the
- * old image and that copy.
+ * Rehearsed while it serves. Then, with traffic off: backup, a whole copy of it beside, image, migrations, start. Whatever
+ * fails goes back at once to the old image and that copy.
  * Traffic goes on behind the commit: from the first visitor on, a backup would take his work away.
  */
 export async function changeVersion(op: Operation<Params>, change: VersionChange): Promise<void> {

@@ -32,7 +32,6 @@ export async function rehearse(
     target,
     do: spare.makeSpare(current),
     undo: spare.settleSpare(current),
-    planned: { made: true },
   });
   await op.step('rehearsal-copy', {
     title: 'Rehearse: restore its data there, while it serves',

@@ -4,7 +4,7 @@ import { databaseOf } from '../../../workflows/contract/clients/databases.js';
 import { mark } from '../../../workflows/contract/operation/ids.js';
 import type { Client } from '../connections.js';
 import type { Server } from '../../hosts/connections.js';
-import { envKeys, renderEnvFile } from '../product/env-file.js';
+import { blanksFor, renderEnvFile } from '../product/env-file.js';
 import { renderPhpIni } from '../product/ini-file.js';
 import { environmentOf, type ProductProfile } from '../product/profile.js';
 import { joinScripts, type Script, sh } from '../../ssh/shell.js';
@@ -52,7 +52,7 @@ export function clientFiles({
   secrets,
 }: ClientFilesInput): ClientFile[] {
   const { names, operation } = thing;
-  const values = environmentOf(profile, {
+  const known = environmentOf(profile, {
     ...secrets,
     sqlEngine: server.sqlEngine,
     sqlHost: server.sqlHost,
@@ -65,8 +65,7 @@ export function clientFiles({
     url: `${server.tls === 'off' ? 'http' : 'https'}://${names.hostname}`,
     timezone: client.timezone,
   });
-  const there = new Set([...envKeys(example), ...envKeys(current ?? '')]);
-  for (const key of blanked) if (there.has(key)) values[key] = '';
+  const values = { ...known, ...blanksFor(blanked, [example, current ?? '']) };
   return [
     {
       path: CLIENT_FILES.env,

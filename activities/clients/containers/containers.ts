@@ -124,9 +124,16 @@ for try in 1 2 3 4 5 6; do
 done`;
 }
 
-/** Removes containers and networks of the client that bear the mark, one-off ones too; needs none of its files. */
-export function removeContainersScript(thing: ClientThing, docker: readonly string[]): Script {
-  const filters = labelFilters(thing);
+/**
+ * Removes containers and networks of the client that bear the mark, one-off ones too; needs none of its files. `only`:
+ * filters that they must pass besides.
+ */
+export function removeContainersScript(
+  thing: ClientThing,
+  docker: readonly string[],
+  only: readonly string[] = [],
+): Script {
+  const filters = [...labelFilters(thing), ...only];
   return sh`${removeFound(docker, filters)}
 networks=$(${docker} network ls -q --no-trunc ${filters})
 [ -z "$networks" ] || ${docker} network rm $networks >/dev/null`;

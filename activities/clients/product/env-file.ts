@@ -153,3 +153,9 @@ function entriesByKey(text: string): Map<string, EnvEntry> {
 function joinLines(lines: string[]): string {
   return lines.map((line) => `${line}\n`).join('');
 }
+
+/** Nothing for those of the keys that one of the texts has. */
+export function blanksFor(keys: readonly string[], texts: readonly string[]): Record<string, string> {
+  const there = new Set(texts.flatMap(envKeys));
+  return Object.fromEntries(keys.filter((key) => there.has(key)).map((key) => [key, '']));
+}

@@ -13,7 +13,7 @@ import { giveEnvGroup, PUT_FILE, putFile } from '../containers/client-files.js';
 import { createClientHosts } from '../containers/client-hosts.js';
 import { CLIENT_FILES } from '../containers/compose-file.js';
 import { withSession } from '../database/session.js';
-import { renderEnvFile, envKeys } from '../product/env-file.js';
+import { blanksFor, renderEnvFile } from '../product/env-file.js';
 import { environmentNaming, loadProfile, type ProductProfile } from '../product/profile.js';
 import { chooseFrom, roomScript } from './choice.js';
 import { closeNetworkScript, openNetworkScript, rehearsalNetworks, runInNetwork } from './network.js';
@@ -115,11 +115,9 @@ export function rehearsalEnv(
   profile: ProductProfile,
   { database, current, gateway }: { database: string; current: string; gateway: string },
 ): string {
-  const there = new Set(envKeys(current));
-  const blanked = profile.copy.blankEnv.filter((key) => there.has(key)).map((key) => [key, '']);
   const values = {
     ...environmentNaming(profile, { database, sqlHost: gateway }),
-    ...Object.fromEntries(blanked),
+    ...blanksFor(profile.copy.blankEnv, [current]),
   };
   return renderEnvFile({ example: current, current, values });
 }

@@ -1,5 +1,5 @@
 import type { ClientThing } from '../../../workflows/contract/clients/clients.js';
-import { removeFound, labelFilters } from '../containers/containers.js';
+import { labelFilters, removeContainersScript } from '../containers/containers.js';
 import { labelsOf } from '../containers/compose-file.js';
 import { subnetAt, subnetCount } from '../records/client-addresses.js';
 import { type Script, sh } from '../../ssh/shell.js';
@@ -52,11 +52,7 @@ exit 1`;
 
 /** Whatever a rehearsal has left of containers and networks; nothing there is success. */
 export function closeNetworkScript(thing: ClientThing, docker: readonly string[]): Script {
-  const filters = [...labelFilters(thing), ...REHEARSAL];
-  return sh`
-${removeFound(docker, filters)}
-networks=$(${docker} network ls -q --no-trunc ${filters} </dev/null)
-[ -z "$networks" ] || ${docker} network rm $networks >/dev/null`;
+  return removeContainersScript(thing, docker, REHEARSAL);
 }
 
 export interface RehearsalContainer {
