@@ -53,6 +53,7 @@ export function createRehearsalActivities(connections: Connections) {
       const [free = '', unreached = ''] = stdout.split('\n');
       const chosen = chooseFrom({
         ...{ wanted: wanted ?? host.server.rehearse, migrates, sizeBytes, unreached },
+        networks: rehearsalNetworks(host.server.clientPool, names.clientId).length,
         ...(free === '' ? {} : { freeBytes: Number(free) }),
       });
       step.summarize(`${chosen.mode}: ${chosen.because}`);

@@ -15,6 +15,8 @@ export interface Room {
   sizeBytes: number;
   /** where its server keeps its data; absent: it does not say */
   freeBytes?: number;
+  /** how many networks of the client pool it may choose from */
+  networks: number;
   /** why a container without a way out does not reach that server; empty: it does */
   unreached: string;
 }
@@ -23,7 +25,7 @@ export interface Room {
  * `docs/contract/clients.md`, Rehearsal. What was wanted, or what of it can be had, with why. `CapacityExceeded` without
  * room for the copy that a change needs in any case.
  */
-export function chooseFrom({ wanted, migrates, sizeBytes, freeBytes, unreached }: Room): {
+export function chooseFrom({ wanted, migrates, sizeBytes, freeBytes, networks, unreached }: Room): {
   mode: Rehearsal;
   because: string;
 } {
@@ -37,6 +39,7 @@ export function chooseFrom({ wanted, migrates, sizeBytes, freeBytes, unreached }
   if (wanted !== 'migrate') return { mode: wanted, because: 'as is asked for' };
   const against = [
     unreached,
+    networks === 0 ? 'the client pool is too small for a network of its own' : '',
     sizeBytes > MIGRATE_MAX_BYTES ? `its ${sizeBytes} bytes are more than ${MIGRATE_MAX_BYTES}` : '',
     freeBytes !== undefined && freeBytes < MIGRATE_ROOM * sizeBytes
       ? `${freeBytes} bytes are free, ${MIGRATE_ROOM} times its size would be needed`

@@ -13,6 +13,7 @@ const ROOM: Room = {
   migrates: true,
   sizeBytes: 10 * GB,
   freeBytes: 30 * GB,
+  networks: 64,
   unreached: '',
 };
 
@@ -25,6 +26,7 @@ describe('how much of a change is rehearsed', () => {
     ['nothing without migrations', { migrates: false }, 'off', /no migration runs/],
     ['no migration of a large database', { sizeBytes: 21 * GB, freeBytes: 900 * GB }, 'restore', /more than/],
     ['no migration without room for it', { freeBytes: 29 * GB }, 'restore', /3 times/],
+    ['no migration in a pool for one client', { networks: 0 }, 'restore', /too small/],
     [
       'no migration where its SQL server is not reached',
       { unreached: 'it is away' },
