@@ -7,9 +7,12 @@ import { sqlLost, sqlTools } from '../../../activities/clients/containers/sql-to
 import { type Script, scriptText, sh } from '../../../activities/ssh/shell.js';
 import { kindOf } from '../../../workflows/contract/operation/failures.js';
 
+/** With a socket as its input the first bash of all takes itself for a remote shell, and reads bash.bashrc. */
+const NESTED = { SHLVL: '1' };
+
 function bash(script: Script, { path = process.env['PATH'], input = '' } = {}) {
-  const env = path === undefined ? {} : { PATH: path };
-  const { status, stdout, stderr } = spawnSync('/bin/bash', ['--norc', '-euc', scriptText(script)], {
+  const env = { ...NESTED, ...(path === undefined ? {} : { PATH: path }) };
+  const { status, stdout, stderr } = spawnSync('/bin/bash', ['-euc', scriptText(script)], {
     env,
     input,
     encoding: 'utf8',
@@ -83,7 +86,9 @@ printf 'table\\t2\\t12\\ta\\nsequence\\t7\\t0\\ts\\ntable\\t1\\t5\\td\\n' > two
 printf -- '-- x\\n-- Table structure for table \\x60a\\x60\\nA\\n-- Name: v; Type: VIEW; Schema: public\\nV\\n' > first
 printf -- '-- x\\n-- Name: v; Type: VIEW; Schema: public\\nV\\n-- Table structure for table \\x60a\\x60\\nB\\n' > second`;
     const script = `${dir}\n${files}\n${scriptText(DIFFERENCES)}\ndifferences one two first second; differences one one first first`;
-    const { stdout, stderr } = spawnSync('/bin/bash', ['-euc', script]);
+    const { stdout, stderr } = spawnSync('/bin/bash', ['-euc', script], {
+      env: { ...process.env, ...NESTED },
+    });
     assert.equal(String(stderr), '');
     assert.deepEqual(String(stdout).trimEnd().split('\n'), [
       'differs: table a',
@@ -108,7 +113,8 @@ ${end}`;
     ]) {
       const began = performance.now();
       // answers when nobody holds its output any more
-      const { stdout } = spawnSync('/bin/bash', ['--norc', '-euc', script(end)], {
+      const { stdout } = spawnSync('/bin/bash', ['-euc', script(end)], {
+        env: { ...process.env, ...NESTED },
         encoding: 'utf8',
         timeout: 10_000,
       });
